@@ -1,0 +1,2 @@
+//! The storefront: users, orders, files and chat over gannet.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The build.rs door of gannet: .proto files to Rust, without protoc.

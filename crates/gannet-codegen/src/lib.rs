@@ -1,0 +1,1 @@
+//! Protobuf descriptors to Rust: messages, service traits, servers and clients.

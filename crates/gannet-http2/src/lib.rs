@@ -1,0 +1,13 @@
+//! HTTP/2 ([RFC 9113](https://www.rfc-editor.org/rfc/rfc9113)) and HPACK
+//! ([RFC 7541](https://www.rfc-editor.org/rfc/rfc7541)) as values.
+//!
+//! This crate does no I/O, reads no clock and knows no runtime: bytes and times go in, bytes and events come out.
+//! It does not know gRPC either; a few field names of gRPC are in its table of well-known names for speed alone.
+
+#![forbid(unsafe_code)]
+
+mod fields;
+mod output;
+
+pub use fields::{Field, Fields, FieldsIter, Name};
+pub use output::{Mark, Output};

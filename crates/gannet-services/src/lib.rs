@@ -1,0 +1,1 @@
+//! Standard gRPC services: health and reflection.

@@ -1,0 +1,1 @@
+//! The google.rpc messages for typed status details.

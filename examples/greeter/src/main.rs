@@ -1,0 +1,2 @@
+//! A first gannet service.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The official gRPC interop cases, server and client.
+fn main() {}

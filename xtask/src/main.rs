@@ -1,0 +1,2 @@
+//! The habits of the project: cargo xtask.
+fn main() {}
