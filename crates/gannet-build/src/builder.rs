@@ -124,6 +124,9 @@ impl Builder {
             protox::Compiler::new(self.include_directories()).map_err(|error| self.explain(&error))?;
         compiler.include_imports(true).include_source_info(true);
         for file in &self.files {
+            if !self.exists(file) {
+                return Err(Error::new(format!("the file `{}` does not exist", file.display())));
+            }
             compiler.open_file(file).map_err(|error| self.explain(&error))?;
         }
         Ok(compiler)
@@ -135,7 +138,18 @@ impl Builder {
 
     fn explain(&self, error: &protox::Error) -> Error {
         let source = error.file().and_then(|name| self.source(name));
-        Error::new(diagnostic::render(error, source.as_ref()))
+        let mut text = diagnostic::render(error, source.as_ref());
+        if error.is_file_not_found() {
+            let includes = self.include_directories();
+            let includes: Vec<String> = includes.iter().map(|path| format!("`{}`", path.display())).collect();
+            text.push_str(&format!("\n  = help: the include directories are {}", includes.join(", ")));
+        }
+        Error::new(text)
+    }
+
+    /// Whether the file is where it is said to be, or in an include directory.
+    fn exists(&self, file: &Path) -> bool {
+        file.is_file() || self.include_directories().iter().any(|directory| directory.join(file).is_file())
     }
 
     /// The file that is imported by this name.
