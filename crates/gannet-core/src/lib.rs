@@ -1,1 +1,27 @@
-//! placeholder
+//! What gRPC decides without I/O: status, metadata, message framing, timeouts, method specs.
+//!
+//! This crate opens no socket, reads no clock, draws no random number and knows no runtime: bytes, times and
+//! random numbers are arguments. Users of gannet meet these types through the crate `gannet`, which re-exports them.
+
+#![forbid(unsafe_code)]
+
+mod code;
+mod content_type;
+mod detail;
+mod framing;
+mod metadata;
+mod method;
+mod outcome;
+mod percent;
+mod status;
+mod timeout;
+
+pub use code::Code;
+pub use content_type::Format;
+pub use detail::{AnyDetail, Detail};
+pub use framing::{DEFAULT_MESSAGE_LIMIT_BYTES, Deframer, Frame, Prefix};
+pub use metadata::{InvalidMetadata, Metadata, MetadataEntry, MetadataIter};
+pub use method::{Idempotency, Kind, MethodSpec, ServiceSpec};
+pub use outcome::{check_response_headers, outcome_from_trailers};
+pub use status::{Result, ResultExt, Status};
+pub use timeout::{TimeoutText, format_timeout, parse_timeout};
