@@ -265,7 +265,7 @@ impl<'a> MessageNames<'a> {
                 || STANDARD_NAMES.contains(&name)
                 || exports.iter().any(|export| local_name(export) == name)
         };
-        let mut named = BTreeMap::new();
+        let (mut named, mut constants) = (BTreeMap::new(), BTreeSet::new());
         for &message in &messages {
             let simple = last_segment(&message.path);
             let alone = messages.iter().filter(|other| last_segment(&other.path) == simple).count() == 1;
@@ -279,17 +279,15 @@ impl<'a> MessageNames<'a> {
                 Some((_, name)) => quote!(#name),
                 None => rust_path_to_tokens(&message.path),
             };
-            let short = names::shouty_snake_case(simple);
-            let short_is_free = !reserved(&short)
-                && messages.iter().all(|other| {
-                    *other == message || names::shouty_snake_case(last_segment(&other.path)) != short
-                });
-            let constant = if short_is_free {
-                format_ident!("{short}")
-            } else {
-                let full = names::shouty_snake_case(&message.proto.trim_start_matches('.').replace('.', "_"));
-                format_ident!("{full}_MESSAGES")
-            };
+            let short = shouty(simple);
+            let alone =
+                messages.iter().filter(|other| shouty(last_segment(&other.path)) == short).count() == 1;
+            let mut constant = if alone { short } else { shouty(message.proto.trim_start_matches('.')) };
+            while reserved(&constant) || constants.contains(&constant) {
+                constant.push('_');
+            }
+            constants.insert(constant.clone());
+            let constant = format_ident!("{constant}");
             named.insert(message, MessageName { constant, ty, import });
         }
         Self(named)
@@ -306,6 +304,10 @@ impl<'a> MessageNames<'a> {
 
 fn last_segment(path: &str) -> &str {
     path.rsplit("::").next().unwrap_or(path)
+}
+
+fn shouty(path: &str) -> String {
+    names::shouty_snake_case(&path.replace('.', "_"))
 }
 
 struct Writer<'a> {
@@ -380,7 +382,8 @@ impl Writer<'_> {
     fn server(&self, service: &Service) -> TokenStream {
         let (name, server) = (local_name(&service.name), local_name(&service.server_name()));
         let spec = format_ident!("{}", service.spec_name());
-        let text = [format!("Serves a [`{}`]: what a server adds.", service.name)];
+        let link = if name == service.name.as_str() { String::new() } else { format!("({name})") };
+        let text = [format!("Serves an implementation of [`{}`]{link}: add it to a server.", service.name)];
         let (text, deprecated) = (documentation(&text), deprecated(service.deprecated));
         let arms = service.methods.iter().enumerate().map(|(index, method)| {
             let index = proc_macro2::Literal::usize_unsuffixed(index);

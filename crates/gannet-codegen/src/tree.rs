@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// Generated code is checked where it is made: its users' lints would only report what they cannot change.
 /// `deprecated`: a type that the .proto deprecates is still named by the code beside it.
 const ALLOWED_LINTS: &str = "missing_docs, deprecated, dead_code, unused_imports, unused_qualifications, \
-unreachable_pub, non_camel_case_types, clippy::all, clippy::pedantic, clippy::nursery";
+unreachable_pub, non_camel_case_types, rustdoc::broken_intra_doc_links, clippy::all, clippy::pedantic, clippy::nursery";
 
 /// A file with nested modules, one for each segment of a package's name, that includes each package's file.
 ///
@@ -40,7 +40,7 @@ impl Module<'_> {
         }
         for (name, module) in &self.children {
             if depth == 0 {
-                let _ = writeln!(text, "#[allow({ALLOWED_LINTS})]");
+                let _ = writeln!(text, "#[rustfmt::skip]\n#[allow({ALLOWED_LINTS})]");
             }
             let _ = writeln!(text, "{indent}pub mod {} {{", names::ident(name));
             module.write(depth + 1, text);
@@ -58,7 +58,7 @@ mod tests {
         let files = [("", "_.rs"), ("a.type", "a.type.rs"), ("a", "a.rs"), ("b.v1", "b.v1.rs")];
         let tree = module_tree(files.into_iter());
         let (_, tree) = tree.split_once("\n\n").unwrap();
-        let tree = tree.replace(&format!("#[allow({ALLOWED_LINTS})]\n"), "");
+        let tree = tree.replace(&format!("#[rustfmt::skip]\n#[allow({ALLOWED_LINTS})]\n"), "");
         let expected = r#"include!("_.rs");
 pub mod a {
     include!("a.rs");

@@ -33,3 +33,26 @@ fn check(name: &str, files: &[&str], generator: Generator) {
 fn the_four_kinds() {
     check("greeter", &["greeter.proto"], Generator::new());
 }
+
+/// Keywords, names of gannet and of the prelude, methods that a client has already, two methods of one name, nested
+/// messages, well-known types, messages of one name from three packages, and a service called as an import.
+#[test]
+fn names_that_collide() {
+    check("names", &["names.proto"], Generator::new());
+}
+
+#[test]
+fn deprecated_and_idempotent_methods_without_a_package() {
+    check("deprecated", &["deprecated.proto"], Generator::new());
+}
+
+#[test]
+fn server_with_replies_shared_bytes_and_default_bodies() {
+    let generator = Generator::new().client(false).unimplemented_defaults(true).bytes("options.Chunk.data");
+    check("server", &["options.proto"], generator.reply("options.Store.Load"));
+}
+
+#[test]
+fn client_with_a_codec_of_its_own() {
+    check("client", &["options.proto"], Generator::new().server(false).codec("crate::Json"));
+}

@@ -205,7 +205,7 @@ mod services {
         }
     }
 
-    /// Serves a [`Greeter`]: what a server adds.
+    /// Serves an implementation of [`Greeter`]: add it to a server.
     pub struct GreeterServer<T>(Arc<T>);
 
     impl<T: Greeter> GreeterServer<T> {
