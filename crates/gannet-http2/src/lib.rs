@@ -7,6 +7,8 @@
 #![forbid(unsafe_code)]
 
 mod fields;
+#[doc(hidden)]
+pub mod hpack;
 mod output;
 
 pub use fields::{Field, Fields, FieldsIter, Name};
