@@ -1,0 +1,120 @@
+//! `cargo xtask gen`: generated code that is kept in the repository, so that no library here has a build script.
+
+use gannet_build::{Builder, Generator};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// `gen` writes the code anew; `gen --check` only says what is not as it would be written.
+///
+/// # Errors
+/// When a `.proto` file has a mistake, the code cannot be written or, for `--check`, is not current.
+pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
+    let check = match arguments {
+        [] => false,
+        [flag] if flag == "--check" => true,
+        _ => return Err("usage: cargo xtask gen [--check]".to_owned()),
+    };
+    let mut stale = Vec::new();
+    for module in MODULES {
+        stale.extend(module.update(check)?);
+    }
+    if check && !stale.is_empty() {
+        return Err(format!("not current, run `cargo xtask gen`:\n{}", stale.join("\n")));
+    }
+    for path in stale {
+        println!("{path}");
+    }
+    Ok(())
+}
+
+/// A directory of generated code.
+struct Module {
+    /// The crate's directory; its `.proto` files are in `proto`, the code is in `src/generated`.
+    package: &'static str,
+    files: &'static [&'static str],
+    options: fn(Generator) -> Generator,
+}
+
+const MODULES: &[Module] = &[
+    Module {
+        package: "crates/gannet-types",
+        files: &["google/rpc/status.proto", "google/rpc/error_details.proto"],
+        // Messages alone, for a crate that knows buffa and not gannet.
+        options: |generator| generator.server(false).client(false).buffa_runtime(None),
+    },
+    Module {
+        package: "crates/gannet-services",
+        files: &[
+            "grpc/health/v1/health.proto",
+            "grpc/reflection/v1/reflection.proto",
+            "grpc/reflection/v1alpha/reflection.proto",
+        ],
+        // Descriptors are answered again and again: shared, not copied.
+        options: |generator| generator.bytes(".grpc.reflection"),
+    },
+];
+
+impl Module {
+    /// The files that were not current, with what was done about each.
+    fn update(&self, check: bool) -> Result<Vec<String>, String> {
+        let directory = root().join(self.package).join("src/generated");
+        let wanted = self.generate()?;
+        let mut stale = Vec::new();
+        for (name, content) in &wanted {
+            let path = directory.join(name);
+            if fs::read(&path).is_ok_and(|old| old == content.as_bytes()) {
+                continue;
+            }
+            stale.push(format!("write {}", shown(&path)));
+            if !check {
+                fs::create_dir_all(&directory).map_err(|error| failed("make", &directory, &error))?;
+                fs::write(&path, content).map_err(|error| failed("write", &path, &error))?;
+            }
+        }
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            if !wanted.contains_key(&*entry.file_name().to_string_lossy()) {
+                stale.push(format!("remove {}", shown(&entry.path())));
+                if !check {
+                    fs::remove_file(entry.path()).map_err(|error| failed("remove", &entry.path(), &error))?;
+                }
+            }
+        }
+        Ok(stale)
+    }
+
+    /// Names and contents of the directory's files.
+    fn generate(&self) -> Result<BTreeMap<String, String>, String> {
+        let builder = Builder::new()
+            .files(self.files)
+            .includes([root().join(self.package).join("proto")])
+            .generator(self.options);
+        let generated = builder.generate().map_err(|error| error.to_string())?;
+        let tree = generated.module_tree();
+        let mut files: BTreeMap<_, _> =
+            generated.files.into_iter().map(|file| (file.name, file.content)).collect();
+        files.insert("mod.rs".to_owned(), tree);
+        Ok(files)
+    }
+}
+
+fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap_or(path).display().to_string()
+}
+
+fn failed(what: &str, path: &PathBuf, error: &std::io::Error) -> String {
+    format!("cannot {what} {}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn generated_code_is_current() {
+        super::run(&["--check".to_owned()]).unwrap();
+    }
+}
