@@ -3,7 +3,7 @@
 use gannet_build::{Builder, Generator};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// `gen` writes the code anew; `gen --check` only says what is not as it would be written.
 ///
@@ -107,7 +107,7 @@ fn shown(path: &Path) -> String {
     path.strip_prefix(root()).unwrap_or(path).display().to_string()
 }
 
-fn failed(what: &str, path: &PathBuf, error: &std::io::Error) -> String {
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> String {
     format!("cannot {what} {}: {error}", path.display())
 }
 

@@ -139,6 +139,11 @@ impl Builder {
     fn explain(&self, error: &protox::Error) -> Error {
         let source = error.file().and_then(|name| self.source(name));
         let mut text = diagnostic::render(error, source.as_ref());
+        let has_edition =
+            |source: &Source| source.text.lines().any(|line| line.trim_start().starts_with("edition"));
+        if error.is_parse() && source.as_ref().is_some_and(has_edition) {
+            text.push_str("\n  = help: editions are not read here: let protoc or buf run protoc-gen-gannet");
+        }
         if error.is_file_not_found() {
             let includes = self.include_directories();
             let includes: Vec<String> = includes.iter().map(|path| format!("`{}`", path.display())).collect();

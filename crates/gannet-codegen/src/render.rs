@@ -42,6 +42,7 @@ const STANDARD_NAMES: &[&str] = &["Arc", "Box", "Clone", "Debug", "Future", "Sen
 
 /// What the package's module declares before the services come.
 pub(crate) struct Items {
+    package: String,
     declared: BTreeSet<String>,
     imported: BTreeSet<String>,
 }
@@ -70,7 +71,7 @@ impl Items {
             _ => other.strip_prefix(package)?.strip_prefix('.'),
         });
         declared.extend(below.filter_map(|path| path.split('.').next()).map(str::to_owned));
-        Self { declared, imported }
+        Self { package: package.to_owned(), declared, imported }
     }
 
     fn module_name(&self) -> Ident {
@@ -149,15 +150,19 @@ impl Rendering<'_> {
     }
 
     fn check(&self, exports: &[String]) -> Result<(), Error> {
+        let package = match &*self.items.package {
+            "" => "the files without a package".to_owned(),
+            package => format!("package `{package}`"),
+        };
         let taken = exports.iter().find(|name| self.items.declared.contains(*name));
         if let Some(name) = taken {
             return Err(Error::new(format!(
-                "a service and a message of one package both generate `{name}`: rename one of them in the .proto"
+                "a service and a message of {package} both generate `{name}`: rename one of them in the .proto"
             )));
         }
         if let Some(name) = unique(exports.iter().map(String::as_str)) {
             return Err(Error::new(format!(
-                "two services of one package both generate `{name}`: rename one of them in the .proto"
+                "two services of {package} both generate `{name}`: rename one of them in the .proto"
             )));
         }
         Ok(())

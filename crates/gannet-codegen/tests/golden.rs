@@ -2,6 +2,8 @@
 //!
 //! `GANNET_BLESS=1 cargo test -p gannet-codegen --test golden` writes it anew.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 use gannet_codegen::{Descriptors, Generator};
 use std::path::{Path, PathBuf};
 
