@@ -1,5 +1,7 @@
 //! What users see when a `.proto` file has a mistake.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by a panic")]
+
 mod project;
 
 use project::Project;

@@ -19,6 +19,17 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # What generated code expects of `gannet::codegen`
+//!
+//! - `VERSION_1`, a constant: the generation of everything below.
+//! - `buffa` and `buffa_types`, the crates: messages name them, so that users need not depend on them.
+//! - For servers: `Answer`, `BoxFuture`, `Call` (with `request`, `receiver`, `sender`, `answer` and `reply`), `Receiver`,
+//!   `Reply`, `Result`, `Sender`, `Service`, `Status`, and `unknown_method(&mut Call)`, the future of a method that the
+//!   service does not have.
+//! - For clients: `Bidi`, `Channel`, `ClientStreaming`, `ServerStreaming` and `Unary`, each with a
+//!   `new(&Channel, &'static MethodSpec, Messages<Req>, Messages<Res>)` that also takes the request where there is one.
+//! - For both: `Buffa`, `Idempotency`, `Messages`, `MethodSpec` and `ServiceSpec`.
 
 #![forbid(unsafe_code)]
 
