@@ -6,10 +6,25 @@
 
 #![forbid(unsafe_code)]
 
+mod connection;
+mod error;
+mod event;
 mod fields;
+mod frame;
 #[doc(hidden)]
 pub mod hpack;
+mod limits;
 mod output;
+mod settings;
+mod stream;
+mod streams;
+mod validate;
 
+pub use connection::Connection;
+pub use error::{ConnectionError, ErrorCode, Initiator, OpenError};
+pub use event::Event;
 pub use fields::{Field, Fields, FieldsIter, Name};
+pub use limits::Config;
 pub use output::{Mark, Output};
+pub use settings::Settings;
+pub use streams::StreamKey;

@@ -1,0 +1,313 @@
+//! One HTTP/2 connection of either role (RFC 9113), as a value.
+
+mod flow;
+mod input;
+mod receive;
+mod reset;
+mod send;
+mod shutdown;
+
+use crate::error::{ConnectionError, ErrorCode};
+use crate::event::Event;
+use crate::frame;
+use crate::hpack::{Decoder, Encoder};
+use crate::limits::Config;
+use crate::output::Output;
+use crate::settings::{DEFAULT_INITIAL_WINDOW_SIZE, Settings};
+use crate::streams::{StreamKey, Streams};
+use bytes::Bytes;
+use flow::Pool;
+use input::Input;
+use receive::{Block, Judged};
+use reset::{ClosedStreams, Floods};
+use shutdown::Shutdown;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// Which end of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Client,
+    Server,
+}
+
+/// One HTTP/2 connection.
+///
+/// Its methods are of four kinds: `handle_*` bring bytes and time in, commands (`open`, `send_*`, `reset`, …) say what
+/// the application wants, `poll_*` give events, bytes and the next time out, the rest are getters. After each `handle_*`
+/// the events are drained; commands may be given in between. A command for a dead key is ignored.
+///
+/// ```
+/// use gannet_http2::{Config, Connection, Event, Fields, Name, Output};
+/// use std::time::Instant;
+///
+/// let now = Instant::now(); // the driver's clock; this crate has none
+/// let mut client = Connection::client(Config::default(), now);
+/// let mut server = Connection::server(Config::default(), now);
+///
+/// let mut request = Fields::new();
+/// for (name, value) in [(Name::Method, "GET"), (Name::Scheme, "http"), (Name::Path, "/"), (Name::Authority, "a")] {
+///     request.push(name, value.as_bytes());
+/// }
+/// client.open(&request, true).unwrap();
+///
+/// let mut wire = Output::new();
+/// client.poll_transmit(now, &mut wire);
+/// server.handle_bytes(now, wire.into_bytes());
+/// while let Some(event) = server.poll_event(now) {
+///     if let Event::Headers { key, fields, .. } = event {
+///         assert_eq!(fields.get(Name::Path), Some(&b"/"[..]));
+///         let mut response = Fields::new();
+///         response.push(Name::Status, b"204");
+///         server.send_headers(key, &response, true);
+///     }
+/// }
+/// let mut wire = Output::new();
+/// server.poll_transmit(now, &mut wire);
+/// let wake_at = server.poll_timeout(); // the only timer
+/// # let _ = wake_at;
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    role: Role,
+    config: Config,
+    input: Input,
+    events: VecDeque<Event>,
+    streams: Streams,
+    decoder: Decoder,
+    encoder: Encoder,
+    /// A header block whose CONTINUATION frames are still to come.
+    block: Option<Block>,
+    judged: Judged,
+    peer_settings: Settings,
+    /// The peer's first SETTINGS have come.
+    settled: bool,
+    /// How many of our SETTINGS the peer has not acknowledged.
+    unacknowledged_settings: u32,
+    /// Frames that can go at once.
+    out: Output,
+    /// Bytes of `out` that answer control frames.
+    control_bytes: usize,
+    /// Header blocks are encoded here.
+    scratch: Vec<u8>,
+    /// Streams with data to send, taking turns.
+    turns: VecDeque<StreamKey>,
+    send_window: i64,
+    receive_window: i64,
+    /// Received on the connection and not yet given back as WINDOW_UPDATE.
+    returned: u32,
+    pool: Pool,
+    /// The highest stream that the peer has opened.
+    last_peer_id: u32,
+    next_id: u32,
+    /// `open` was refused for want of streams.
+    open_refused: bool,
+    closed_streams: ClosedStreams,
+    floods: Floods,
+    shutdown: Shutdown,
+    /// The last event has been given, or stands in `events`.
+    closed: bool,
+    header_deadline: Option<Instant>,
+}
+
+impl Connection {
+    /// A server's end. Its SETTINGS are the first thing to be sent.
+    #[must_use]
+    pub fn server(config: Config, now: Instant) -> Self {
+        Self::new(Role::Server, config, now)
+    }
+
+    /// A client's end. Preface and SETTINGS are the first thing to be sent.
+    #[must_use]
+    pub fn client(config: Config, now: Instant) -> Self {
+        Self::new(Role::Client, config, now)
+    }
+
+    fn new(role: Role, config: Config, now: Instant) -> Self {
+        let mut connection = Self {
+            role,
+            input: Input::new(if role == Role::Server { frame::PREFACE } else { b"" }, config.max_frame_size),
+            events: VecDeque::new(),
+            streams: Streams::default(),
+            // RFC 9113 §4.3.1: before our SETTINGS are acknowledged the peer may use the initial table size.
+            decoder: Decoder::new(
+                config.header_table_size.max(4096) as usize,
+                config.max_header_list_size as usize,
+            ),
+            encoder: Encoder::new(4096),
+            block: None,
+            judged: Judged::default(),
+            peer_settings: Settings::default(),
+            settled: false,
+            unacknowledged_settings: 1,
+            out: Output::new(),
+            control_bytes: 0,
+            scratch: Vec::new(),
+            turns: VecDeque::new(),
+            send_window: i64::from(DEFAULT_INITIAL_WINDOW_SIZE),
+            receive_window: i64::from(config.receive_budget.max(DEFAULT_INITIAL_WINDOW_SIZE)),
+            returned: 0,
+            pool: Pool::new(config.receive_budget / 2),
+            last_peer_id: 0,
+            next_id: 1,
+            open_refused: false,
+            closed_streams: ClosedStreams::default(),
+            floods: Floods::new(now),
+            shutdown: Shutdown::default(),
+            closed: false,
+            header_deadline: Some(now + config.header_block_timeout),
+            config,
+        };
+        connection.send_preface();
+        connection
+    }
+
+    /// RFC 9113 §3.4: the client's preface, then SETTINGS from both.
+    fn send_preface(&mut self) {
+        if self.role == Role::Client {
+            self.out.put_slice(frame::PREFACE);
+        }
+        let settings = Settings {
+            header_table_size: self.config.header_table_size,
+            enable_push: self.role == Role::Server,
+            max_concurrent_streams: (self.role == Role::Server).then_some(self.config.max_concurrent_streams),
+            initial_window_size: self.config.initial_window_size(),
+            max_frame_size: self.config.max_frame_size,
+            max_header_list_size: Some(self.config.max_header_list_size),
+            enable_connect_protocol: false,
+        };
+        frame::put(&mut self.out, frame::kind::SETTINGS, 0, 0, &settings.encode());
+        let extra = self.config.receive_budget.saturating_sub(DEFAULT_INITIAL_WINDOW_SIZE);
+        if extra > 0 {
+            frame::put_window_update(&mut self.out, 0, extra);
+        }
+    }
+
+    /// Bytes from the peer. They are parsed by [`Connection::poll_event`], frame by frame.
+    pub fn handle_bytes(&mut self, _now: Instant, bytes: Bytes) {
+        if !self.closed {
+            self.input.push(bytes);
+        }
+    }
+
+    /// The peer has closed its side of the transport: nothing more comes.
+    pub fn handle_eof(&mut self) {
+        if self.closed {
+            return;
+        }
+        let regular = self.streams.len() == 0 && self.input.is_between_frames();
+        let reason = "the peer closed the connection while calls were open";
+        let error =
+            ConnectionError { code: ErrorCode::NO_ERROR, reason, initiator: crate::error::Initiator::Peer };
+        self.finish((!regular).then_some(error));
+    }
+
+    /// A time that [`Connection::poll_timeout`] asked for has come.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.header_deadline.is_some_and(|at| at <= now) {
+            self.header_deadline = None;
+            let reason = "a header block or the first SETTINGS did not come whole in time";
+            self.fail(ConnectionError::local(ErrorCode::ENHANCE_YOUR_CALM, reason));
+        }
+        self.end_shutdown_in_time(now);
+    }
+
+    /// The next time to call [`Connection::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let header = if self.closed { None } else { self.header_deadline };
+        [header, self.shutdown.deadline()].into_iter().flatten().min()
+    }
+
+    /// The next event; `None` when all bytes so far have been taken in.
+    pub fn poll_event(&mut self, now: Instant) -> Option<Event> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            if self.closed {
+                return None;
+            }
+            match self.input.next_frame() {
+                Ok(Some((head, payload))) => {
+                    match self.receive(now, head, payload) {
+                        Ok(None) => {}
+                        Ok(event) => return event,
+                        Err(error) => self.fail(error),
+                    }
+                    if self.control_bytes > self.config.max_queued_control {
+                        let reason = "the peer makes us answer and does not read the answers";
+                        self.fail(ConnectionError::local(ErrorCode::ENHANCE_YOUR_CALM, reason));
+                    }
+                }
+                Ok(None) => return None,
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    /// Ends the connection with GOAWAY at once; open streams are over.
+    pub fn close(&mut self, code: ErrorCode, reason: &'static str) {
+        if code == ErrorCode::NO_ERROR && !self.closed {
+            frame::put_go_away(&mut self.out, self.last_peer_id, code, reason);
+            self.finish(None);
+        } else {
+            self.fail(ConnectionError::local(code, reason));
+        }
+    }
+
+    /// RFC 9113 §5.4.1: GOAWAY with the reason, and nothing after it.
+    fn fail(&mut self, error: ConnectionError) {
+        if self.closed {
+            return;
+        }
+        frame::put_go_away(&mut self.out, self.last_peer_id, error.code, error.reason);
+        self.finish(Some(error));
+    }
+
+    fn finish(&mut self, error: Option<ConnectionError>) {
+        self.closed = true;
+        self.input.clear();
+        self.turns = VecDeque::new();
+        for key in self.streams.keys() {
+            self.streams.remove(key);
+        }
+        self.events.push_back(Event::Closed { error });
+    }
+
+    /// Bytes of DATA that wait on this stream for windows or for its turn.
+    #[must_use]
+    pub fn queued(&self, key: StreamKey) -> usize {
+        self.streams.get(key).map_or(0, |stream| stream.queued_bytes())
+    }
+
+    /// The stream's identifier on the wire; `None` for a dead key.
+    #[must_use]
+    pub fn stream_id(&self, key: StreamKey) -> Option<u32> {
+        self.streams.get(key).map(|stream| stream.id)
+    }
+
+    /// How many streams are open or half-closed.
+    #[must_use]
+    pub fn open_streams(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Nothing more will happen: what waits to be written is written, then the transport is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// What the peer has announced.
+    #[must_use]
+    pub fn peer_settings(&self) -> &Settings {
+        &self.peer_settings
+    }
+
+    /// Whether the peer's first SETTINGS have come.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+}

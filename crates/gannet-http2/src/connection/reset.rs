@@ -1,0 +1,212 @@
+//! Streams that end before their time, frames for streams that are over, and floods of either.
+
+use super::{Connection, Role};
+use crate::error::{ConnectionError, ErrorCode, Initiator};
+use crate::event::Event;
+use crate::frame::{self, Head, kind};
+use crate::stream::{State, StreamError};
+use crate::streams::StreamKey;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How a stream came to its end: frames that still come for it are judged by that (RFC 9113 §5.1, closed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closing {
+    Ended,
+    ResetByPeer,
+    /// Frames may be under way that the peer sent before it heard of it.
+    ResetByUs,
+}
+
+/// The streams that ended last.
+#[derive(Debug, Default)]
+pub(super) struct ClosedStreams(VecDeque<(u32, Closing)>);
+
+impl ClosedStreams {
+    const KEPT: usize = 256;
+
+    fn push(&mut self, id: u32, closing: Closing) {
+        if self.0.len() == Self::KEPT {
+            self.0.pop_front();
+        }
+        self.0.push_back((id, closing));
+    }
+
+    fn find(&self, id: u32) -> Option<Closing> {
+        self.0.iter().rev().find(|(closed, _)| *closed == id).map(|(_, closing)| *closing)
+    }
+}
+
+/// What came in the present second of things that cost us and move nothing.
+#[derive(Debug)]
+pub(super) struct Floods {
+    since: Instant,
+    resets: u32,
+    completed: u32,
+    idle_frames: u32,
+}
+
+impl Floods {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { since: now, resets: 0, completed: 0, idle_frames: 0 }
+    }
+
+    fn at(&mut self, now: Instant) -> &mut Self {
+        if now.saturating_duration_since(self.since) >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        self
+    }
+}
+
+impl Connection {
+    /// Ends a stream with RST_STREAM. What waits to be sent on it is dropped.
+    pub fn reset(&mut self, key: StreamKey, code: ErrorCode) {
+        let Some(stream) = self.streams.get(key) else { return };
+        frame::put_reset(&mut self.out, stream.id, code);
+        self.remove_stream(key, Closing::ResetByUs);
+    }
+
+    /// RFC 9113 §5.4.2: the stream is over, the connection goes on.
+    pub(super) fn stream_error(
+        &mut self,
+        now: Instant,
+        key: StreamKey,
+        error: StreamError,
+    ) -> Result<Option<Event>, ConnectionError> {
+        let Some(id) = self.stream_id(key) else { return Ok(None) };
+        self.remove_stream(key, Closing::ResetByUs);
+        self.provoked_reset(now, id, error.code)?;
+        let StreamError { code, reason } = error;
+        Ok(Some(Event::Reset { key, code, initiator: Initiator::Local, reason, unprocessed: false }))
+    }
+
+    /// A reset of ours that the peer caused counts as one of its own (CVE-2025-8671).
+    pub(super) fn provoked_reset(
+        &mut self,
+        now: Instant,
+        id: u32,
+        code: ErrorCode,
+    ) -> Result<(), ConnectionError> {
+        frame::put_reset(&mut self.out, id, code);
+        self.control_bytes += frame::HEAD_BYTES + 4;
+        if self.streams.key_of(id).is_none() && self.closed_streams.find(id).is_none() {
+            self.closed_streams.push(id, Closing::ResetByUs);
+        }
+        // Streams beyond the limit that a peer opened before it knew the limit are no attack.
+        if code == ErrorCode::REFUSED_STREAM && self.unacknowledged_settings > 0 {
+            return Ok(());
+        }
+        self.count_reset(now)
+    }
+
+    /// CVE-2023-44487: streams are reset as fast as they are opened.
+    pub(super) fn count_reset(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        let floods = self.floods.at(now);
+        floods.resets += 1;
+        if floods.resets <= self.config.max_resets.saturating_add(floods.completed) {
+            return Ok(());
+        }
+        Err(ConnectionError::local(
+            ErrorCode::ENHANCE_YOUR_CALM,
+            "too many streams are reset (CVE-2023-44487)",
+        ))
+    }
+
+    /// CVE-2019-9511 to 9518: frames that move no call along.
+    pub(super) fn idle_frame(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        let floods = self.floods.at(now);
+        floods.idle_frames += 1;
+        if floods.idle_frames <= self.config.max_idle_frames {
+            return Ok(());
+        }
+        let reason =
+            "too many frames that move nothing (PING, SETTINGS, PRIORITY, empty DATA or unknown ones)";
+        Err(ConnectionError::local(ErrorCode::ENHANCE_YOUR_CALM, reason))
+    }
+
+    /// A frame for a stream that has no place: idle or closed (RFC 9113 §5.1).
+    pub(super) fn frame_on_closed_stream(
+        &mut self,
+        now: Instant,
+        head: Head,
+    ) -> Result<Option<Event>, ConnectionError> {
+        let id = head.stream_id;
+        let ours = (id % 2 == 1) == (self.role == Role::Client);
+        let idle = if ours { id >= self.next_id } else { id > self.last_peer_id };
+        if idle || id == 0 {
+            return Err(ConnectionError::protocol("a frame on an idle stream (RFC 9113 §5.1)"));
+        }
+        if !matches!(head.kind, kind::DATA | kind::HEADERS) {
+            // RFC 9113 §5.1: WINDOW_UPDATE and RST_STREAM may come for a short time after the end.
+            return self.idle_frame(now).map(|()| None);
+        }
+        match self.closed_streams.find(id) {
+            Some(Closing::ResetByUs) => Ok(None),
+            Some(Closing::ResetByPeer) => {
+                self.provoked_reset(now, id, ErrorCode::STREAM_CLOSED).map(|()| None)
+            }
+            Some(Closing::Ended) => {
+                let reason = "a frame on a stream that has ended (RFC 9113 §5.1)";
+                Err(ConnectionError::local(ErrorCode::STREAM_CLOSED, reason))
+            }
+            // RFC 9113 §5.1.1: a new stream has a higher identifier than all before it.
+            None if head.kind == kind::HEADERS && self.role == Role::Server => {
+                Err(ConnectionError::protocol(
+                    "a stream identifier that is not higher than those before (RFC 9113 §5.1.1)",
+                ))
+            }
+            None => self.provoked_reset(now, id, ErrorCode::STREAM_CLOSED).map(|()| None),
+        }
+    }
+
+    /// The peer has sent END_STREAM.
+    #[inline]
+    pub(super) fn end_remote(&mut self, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.state = stream.state.end_remote();
+            if stream.state == State::Closed {
+                self.remove_stream(key, Closing::Ended);
+            }
+        }
+    }
+
+    /// We have sent END_STREAM.
+    #[inline]
+    pub(super) fn end_local(&mut self, key: StreamKey) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        stream.state = stream.state.end_local();
+        match (self.role, stream.state) {
+            (_, State::Closed) => {
+                self.floods.completed = self.floods.completed.saturating_add(1);
+                self.remove_stream(key, Closing::Ended);
+            }
+            // RFC 9113 §8.1: a server that has answered may ask the client to stop sending its request.
+            (Role::Server, _) => self.reset(key, ErrorCode::NO_ERROR),
+            (Role::Client, _) => {}
+        }
+    }
+
+    #[inline]
+    pub(super) fn remove_stream(&mut self, key: StreamKey, closing: Closing) {
+        let Some(stream) = self.streams.remove(key) else { return };
+        self.closed_streams.push(stream.id, closing);
+        if stream.borrowed > 0 {
+            self.pool.pay_back(stream.borrowed);
+            self.lend();
+        }
+        self.offer_streams();
+    }
+
+    /// Tells a client that was refused that streams can be opened again.
+    pub(super) fn offer_streams(&mut self) {
+        if self.open_refused && self.may_open() {
+            self.open_refused = false;
+            self.events.push_back(Event::StreamsAvailable);
+        }
+    }
+
+    pub(super) fn may_open(&self) -> bool {
+        self.peer_settings.max_concurrent_streams.is_none_or(|max| self.streams.len() < max as usize)
+    }
+}

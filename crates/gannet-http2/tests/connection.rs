@@ -1,0 +1,157 @@
+//! Two connections joined in memory, their bytes cut at every place.
+
+use bytes::Bytes;
+use gannet_http2::{Config, Connection, Event, Fields, Name, Output, StreamKey};
+use proptest::prelude::*;
+use std::collections::HashMap;
+use std::time::Instant;
+
+fn request() -> Fields {
+    let mut fields = Fields::new();
+    for (name, value) in
+        [(Name::Method, "POST"), (Name::Scheme, "http"), (Name::Path, "/a/B"), (Name::Authority, "a")]
+    {
+        fields.push(name, value.as_bytes());
+    }
+    fields
+}
+
+fn one(name: Name, value: &str) -> Fields {
+    let mut fields = Fields::new();
+    fields.push(name, value.as_bytes());
+    fields
+}
+
+fn carry(
+    now: Instant,
+    from: &mut Connection,
+    to: &mut Connection,
+    cuts: &mut impl Iterator<Item = usize>,
+) -> bool {
+    let mut out = Output::new();
+    from.poll_transmit(now, &mut out);
+    let mut wire = Bytes::from(out.to_vec());
+    let moved = !wire.is_empty();
+    while !wire.is_empty() {
+        let piece = wire.split_to(cuts.next().unwrap_or(usize::MAX).clamp(1, wire.len()));
+        to.handle_bytes(now, piece);
+        // Only takes the bytes in: what they mean is asked for by the caller when all have come.
+        while let Some(event) = to.poll_event(now) {
+            EVENTS.with_borrow_mut(|events| events.push(event));
+        }
+    }
+    moved
+}
+
+thread_local! {
+    static EVENTS: std::cell::RefCell<Vec<Event>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+fn events() -> Vec<Event> {
+    EVENTS.with_borrow_mut(std::mem::take)
+}
+
+/// Echoes what comes on each stream until both ends have said everything, whatever the cuts and the sizes.
+fn echo(bodies: &[usize], cuts: &[usize], config: Config) {
+    let now = Instant::now();
+    let mut cuts = cuts.iter().copied().cycle();
+    let mut client = Connection::client(config.clone(), now);
+    let mut server = Connection::server(config, now);
+    let mut keys: HashMap<StreamKey, usize> = HashMap::new();
+    for (number, &len) in bodies.iter().enumerate() {
+        let key = client.open(&request(), false).unwrap();
+        let mut body = Output::new();
+        body.put_bytes(vec![number as u8; len].into());
+        client.send_last_data(key, &mut body);
+        keys.insert(key, number);
+    }
+    let mut got: HashMap<StreamKey, (usize, bool)> = HashMap::new();
+    let mut answers: HashMap<StreamKey, Output> = HashMap::new();
+    for _ in 0..100_000 {
+        let mut moved = carry(now, &mut client, &mut server, &mut cuts);
+        for event in events() {
+            match event {
+                Event::Headers { key, fields, .. } => {
+                    assert_eq!(fields.get(Name::Path), Some(&b"/a/B"[..]));
+                    server.send_headers(key, &one(Name::Status, "200"), false);
+                    answers.insert(key, Output::new());
+                }
+                Event::Data { key, data, end_stream } => {
+                    server.release_capacity(key, data.len());
+                    answers.get_mut(&key).unwrap().put_slice(&data);
+                    if end_stream {
+                        server.send_data(key, &mut answers.remove(&key).unwrap());
+                        server.send_trailers(key, &one(Name::GrpcStatus, "0"));
+                    }
+                }
+                Event::SettingsChanged | Event::Sent { .. } => {}
+                other => panic!("server: {other:?}"),
+            }
+        }
+        moved |= carry(now, &mut server, &mut client, &mut cuts);
+        for event in events() {
+            match event {
+                Event::Headers { key, .. } => drop(got.insert(key, (0, false))),
+                Event::Data { key, data, .. } => {
+                    assert!(data.iter().all(|byte| *byte == keys[&key] as u8));
+                    got.get_mut(&key).unwrap().0 += data.len();
+                    client.release_capacity(key, data.len());
+                }
+                Event::Trailers { key, fields, .. } => {
+                    assert_eq!(fields.get(Name::GrpcStatus), Some(&b"0"[..]));
+                    got.get_mut(&key).unwrap().1 = true;
+                }
+                Event::SettingsChanged | Event::Sent { .. } => {}
+                other => panic!("client: {other:?}"),
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    for (key, number) in keys {
+        assert_eq!(got.get(&key), Some(&(bodies[number], true)), "stream {number}");
+    }
+    assert_eq!((client.open_streams(), server.open_streams()), (0, 0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_byte_arrives_whatever_the_cuts(
+        bodies in prop::collection::vec(prop_oneof![0usize..100, 0usize..200_000], 1..12),
+        cuts in prop::collection::vec(prop_oneof![1usize..20, 1usize..70_000], 1..20),
+    ) {
+        echo(&bodies, &cuts, Config::default());
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..10), as_client in any::<bool>()) {
+        let now = Instant::now();
+        let mut connection =
+            if as_client { Connection::client(Config::default(), now) } else { Connection::server(Config::default(), now) };
+        if !as_client {
+            connection.handle_bytes(now, Bytes::from_static(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"));
+        }
+        for piece in pieces {
+            connection.handle_bytes(now, piece.into());
+            while connection.poll_event(now).is_some() {}
+            connection.poll_transmit(now, &mut Output::new());
+        }
+    }
+}
+
+/// RFC 9113 §6.9: a hundred streams of 300 kB over the smallest windows.
+#[test]
+fn many_streams_over_small_windows() {
+    let config = Config::default().max_concurrent_streams(100).receive_budget(100 * 64 * 1024 * 2);
+    config.check().unwrap();
+    echo(&[300_000; 100], &[10_000], config);
+}
+
+/// One byte at a time, all the way.
+#[test]
+fn one_byte_at_a_time() {
+    echo(&[0, 1, 5000], &[1], Config::default());
+}
