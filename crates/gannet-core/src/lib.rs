@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
+mod backoff;
 mod code;
 mod content_type;
 mod detail;
@@ -15,7 +17,10 @@ mod outcome;
 mod percent;
 mod status;
 mod timeout;
+mod wheel;
 
+pub use address::{DEFAULT_PORT, InvalidTarget, Target};
+pub use backoff::{Attempt, Backoff, BackoffConfig};
 pub use code::Code;
 pub use content_type::Format;
 pub use detail::{AnyDetail, Detail};
@@ -25,3 +30,4 @@ pub use method::{Idempotency, Kind, MethodSpec, ServiceSpec};
 pub use outcome::{check_response_headers, outcome_from_trailers};
 pub use status::{Result, ResultExt, Status};
 pub use timeout::{TimeoutText, format_timeout, parse_timeout};
+pub use wheel::{TimerKey, Wheel};
