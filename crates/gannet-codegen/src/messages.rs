@@ -42,6 +42,7 @@ pub(crate) fn redirect(tokens: TokenStream, runtime: &TokenStream) -> TokenStrea
     let mut rest = tokens.as_slice();
     // Whether a `::` here goes on with a path instead of beginning one.
     let mut in_path = false;
+    let mut lifetime = false;
     while let [token, after @ ..] = rest {
         rest = after;
         if !in_path && begins_buffa_path(token, after) {
@@ -50,10 +51,13 @@ pub(crate) fn redirect(tokens: TokenStream, runtime: &TokenStream) -> TokenStrea
         in_path = match token {
             TokenTree::Ident(ident) => {
                 let name = ident.to_string();
-                !is_rust_keyword(&name) || matches!(&*name, "self" | "super" | "crate" | "Self")
+                // A lifetime is two tokens, and no path: `&'a ::buffa::View`.
+                (!lifetime && !is_rust_keyword(&name))
+                    || matches!(&*name, "self" | "super" | "crate" | "Self")
             }
             _ => false,
         };
+        lifetime = matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'');
         redirected.extend([match token {
             TokenTree::Group(group) => {
                 TokenTree::Group(Group::new(group.delimiter(), redirect(group.stream(), runtime)))
@@ -101,6 +105,7 @@ mod tests {
             ),
             ("<A as ::buffa::Message>::f(x)", "<A as ::gannet::codegen::buffa::Message>::f(x)"),
             ("f(x, ::buffa_types::B::C)", "f(x, ::gannet::codegen::buffa_types::B::C)"),
+            ("&'a ::buffa::A<'a>", "&'a ::gannet::codegen::buffa::A<'a>"),
             ("super::buffa::A", "super::buffa::A"),
             ("a::buffa::A + ::other::buffa::A", "a::buffa::A + ::other::buffa::A"),
             ("x: ::buffa::A", "x: ::gannet::codegen::buffa::A"),
