@@ -281,6 +281,18 @@ impl Connection {
         self.streams.get(key).map_or(0, |stream| stream.queued_bytes())
     }
 
+    /// Whether events wait that no new bytes brought: sending makes some as well.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
+    }
+
+    /// Bytes that could be sent and have not been asked for by [`Connection::poll_transmit`].
+    #[must_use]
+    pub fn unsent(&self) -> usize {
+        self.out.len()
+    }
+
     /// The stream's identifier on the wire; `None` for a dead key.
     #[must_use]
     pub fn stream_id(&self, key: StreamKey) -> Option<u32> {

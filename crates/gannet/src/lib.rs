@@ -1,1 +1,54 @@
-//! placeholder
+//! gRPC for Rust on a transport of its own.
+//!
+//! A service is a plain `async fn` in a trait that `gannet-build` generated from a .proto file; a client is a value
+//! that is cheap to clone. See the README for a first service in thirty lines.
+//!
+//! This crate knows no files, no HTTP/1.1 and no JSON; what gRPC decides without I/O is in `gannet-core`, and HTTP/2 in
+//! `gannet-http2`. Users name only this crate.
+
+#![deny(unsafe_code)]
+
+mod call;
+mod client;
+mod codec;
+pub mod codegen;
+mod driver;
+mod intercept;
+mod peer;
+mod server;
+mod service;
+mod stream;
+
+pub use call::{Call, CallContext, CancelReason, Cancellation, Extensions};
+pub use client::{Bidi, Channel, ChannelBuilder, ClientStreaming, ServerStreaming, Unary, UnaryResponse};
+#[cfg(feature = "buffa")]
+pub use codec::Buffa;
+pub use codec::{Codec, Messages, Reply};
+pub use gannet_core::{
+    AnyDetail, BackoffConfig, Code, DEFAULT_MESSAGE_LIMIT_BYTES, Detail, Format, Idempotency,
+    InvalidMetadata, InvalidTarget, Kind, Metadata, MetadataEntry, MetadataIter, MethodSpec, Result,
+    ResultExt, ServiceSpec, Status, Target,
+};
+pub use gannet_http2::{Config as Http2Config, Fields, Name, Output};
+pub use intercept::{Direction, Interceptor, Next};
+pub use peer::Peer;
+pub use server::{
+    Bound, ForeignConnection, ForeignIo, HttpBody, HttpHandler, HttpRequest, HttpResponder, ListenAddress,
+    ServeError, Server, ServerHandle, ShutdownReport,
+};
+pub use service::{Answer, BoxFuture, Lifecycle, Service};
+pub use stream::{IntoStream, Receiver, Sender};
+
+/// The module tree that `gannet-build` wrote, at the place of this macro.
+///
+/// ```ignore
+/// mod proto {
+///     gannet::include_protos!();
+/// }
+/// ```
+#[macro_export]
+macro_rules! include_protos {
+    () => {
+        include!(concat!(env!("OUT_DIR"), "/gannet.rs"));
+    };
+}

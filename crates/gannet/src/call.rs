@@ -1,0 +1,332 @@
+//! One call, as a handler and an interceptor see it.
+
+mod cancellation;
+mod context;
+mod extensions;
+mod recycle;
+
+pub use cancellation::{CancelReason, Cancellation};
+pub use context::CallContext;
+pub use extensions::Extensions;
+
+use crate::codec::put_message;
+use crate::intercept::{Direction, Observers};
+use crate::stream::StreamPair;
+use crate::{
+    Answer, Format, Messages, Metadata, MethodSpec, Output, Peer, Receiver, Reply, Result, Sender, Status,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// One call: its method, request metadata, deadline, peer and response metadata.
+///
+/// It is one pointer wide, because every future that wraps a handler keeps its own copy of what it is given.
+///
+/// # The end of a call
+/// When the client cancels, goes away or the deadline passes, the handler's future is dropped and the client has its
+/// status. Work that must finish is spawned by the handler, which can take [`Call::cancellation`] along.
+///
+/// The first poll of a handler runs in its connection's task: long computing there delays the calls of that
+/// connection, `block_in_place` is not for it, and task-local values differ between the first poll and later ones.
+pub struct Call(Box<State>);
+
+pub(crate) struct State {
+    spec: &'static MethodSpec,
+    format: Format,
+    deadline: Option<Instant>,
+    metadata: Metadata,
+    request: Request,
+    headers: Metadata,
+    trailers: Metadata,
+    /// The encoded answer, prefix included.
+    response: Output,
+    streams: Option<Arc<StreamPair>>,
+    observers: Observers,
+    extensions: Extensions,
+    cancellation: Cancellation,
+    connection: Option<Arc<ConnectionFacts>>,
+    max_encoded_message: usize,
+}
+
+/// What all calls of one connection share.
+#[derive(Debug)]
+pub(crate) struct ConnectionFacts {
+    pub(crate) peer: Peer,
+    pub(crate) draining: watch::Receiver<bool>,
+}
+
+/// What a handler reads: one message, which may be read again (an interceptor that retries), or a stream, once.
+#[derive(Debug, Default)]
+pub(crate) enum Request {
+    #[default]
+    None,
+    One(Bytes),
+    Stream,
+}
+
+/// What a call begins with.
+pub(crate) struct Opening {
+    pub(crate) spec: &'static MethodSpec,
+    pub(crate) format: Format,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) metadata: Metadata,
+    pub(crate) request: Request,
+    pub(crate) streams: Option<Arc<StreamPair>>,
+    pub(crate) observers: Observers,
+    pub(crate) connection: Option<Arc<ConnectionFacts>>,
+    pub(crate) max_encoded_message: usize,
+}
+
+impl Call {
+    /// The static facts of the method.
+    #[must_use]
+    pub fn spec(&self) -> &'static MethodSpec {
+        self.0.spec
+    }
+
+    /// The form of the call's messages.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.0.format
+    }
+
+    /// The metadata of the request.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.0.metadata
+    }
+
+    /// The metadata of the request, for an interceptor that adds to it.
+    pub fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.0.metadata
+    }
+
+    /// Who is at the other end; [`Peer::Unconnected`] for a client's call that has no connection yet.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        self.0.connection.as_ref().map_or(&Peer::Unconnected, |connection| &connection.peer)
+    }
+
+    /// When the call ends with DEADLINE_EXCEEDED; `None` where neither side set a limit.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.deadline
+    }
+
+    /// The time until the deadline; zero once it has passed.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        self.0.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Brings the deadline forward. Only ever earlier: nobody gives a call more time than its client did.
+    pub fn limit_deadline(&mut self, at: Instant) {
+        self.0.deadline = Some(self.0.deadline.map_or(at, |deadline| deadline.min(at)));
+    }
+
+    /// A token that tells work which outlives the handler that the call is over, and why.
+    #[must_use]
+    pub fn cancellation(&self) -> Cancellation {
+        self.0.cancellation.clone()
+    }
+
+    /// Resolves when the server begins to shut down: a handler of a long stream can then end it in its own way. On a
+    /// client it never resolves.
+    pub async fn draining(&self) {
+        let draining = self.0.connection.as_ref().map(|connection| connection.draining.clone());
+        if let Some(mut draining) = draining {
+            if draining.wait_for(|draining| *draining).await.is_ok() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// The deadline to take along into a task that the handler spawns ([`CallContext::scope`]). Calls that the handler
+    /// itself makes to other servers inherit it without.
+    #[must_use]
+    pub fn context(&self) -> CallContext {
+        CallContext::new(self.0.deadline)
+    }
+
+    /// Values that interceptors leave for handlers.
+    #[must_use]
+    pub fn extensions(&self) -> &Extensions {
+        &self.0.extensions
+    }
+
+    /// Values that interceptors leave for handlers.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.0.extensions
+    }
+
+    /// Adds response metadata, sent before the first message.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION after the first message of a stream has taken the metadata along; INTERNAL where name or
+    /// value can't stand in metadata.
+    pub fn set_header(&mut self, name: &str, value: &str) -> Result<()> {
+        self.change_headers(|headers| Ok(headers.append(name, value)?))
+    }
+
+    /// Adds binary response metadata; the name ends with `-bin`.
+    ///
+    /// # Errors
+    /// As [`Call::set_header`].
+    pub fn set_header_bin(&mut self, name: &str, value: &[u8]) -> Result<()> {
+        self.change_headers(|headers| Ok(headers.append_bin(name, value)?))
+    }
+
+    /// Adds trailing metadata, sent with the status.
+    ///
+    /// # Errors
+    /// INTERNAL where name or value can't stand in metadata.
+    pub fn set_trailer(&mut self, name: &str, value: &str) -> Result<()> {
+        Ok(self.0.trailers.append(name, value)?)
+    }
+
+    /// Adds binary trailing metadata; the name ends with `-bin`.
+    ///
+    /// # Errors
+    /// As [`Call::set_trailer`].
+    pub fn set_trailer_bin(&mut self, name: &str, value: &[u8]) -> Result<()> {
+        Ok(self.0.trailers.append_bin(name, value)?)
+    }
+
+    fn change_headers(&mut self, change: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
+        match &self.0.streams {
+            Some(streams) if self.0.spec.server_streaming => streams.outbox.change_headers(change),
+            _ => change(&mut self.0.headers),
+        }
+    }
+}
+
+/// For generated code.
+impl Call {
+    /// The request of a method that takes one message.
+    ///
+    /// # Errors
+    /// INTERNAL where the bytes are no such message, or an interceptor's refusal of it.
+    pub fn request<M>(&self, messages: Messages<M>) -> Result<M> {
+        let Request::One(bytes) = &self.0.request else {
+            return Err(Status::internal("the call has no single request message to read"));
+        };
+        self.0.observers.see(self.0.spec, Direction::Request, bytes)?;
+        (messages.decode)(self.0.format, bytes.clone())
+    }
+
+    /// The request stream, once.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION when an interceptor runs such a call again.
+    pub fn receiver<M>(&mut self, messages: Messages<M>) -> Result<Receiver<M>> {
+        match (&self.0.streams, std::mem::take(&mut self.0.request)) {
+            (Some(streams), Request::Stream) => Ok(Receiver::new(Arc::clone(streams), messages)),
+            _ => Err(Status::failed_precondition("a request stream can be read only once")),
+        }
+    }
+
+    /// The response stream.
+    ///
+    /// # Errors
+    /// INTERNAL where the method answers one message.
+    pub fn sender<M>(&self, messages: Messages<M>) -> Result<Sender<M>> {
+        match &self.0.streams {
+            Some(streams) => Ok(Sender::new(Arc::clone(streams), messages)),
+            None => Err(Status::internal("this method answers one message")),
+        }
+    }
+
+    /// Encodes the one answer.
+    ///
+    /// # Errors
+    /// The codec's; RESOURCE_EXHAUSTED where the message is over the limit for sending.
+    pub fn answer<M>(&mut self, messages: Messages<M>, message: &M) -> Result<Answer> {
+        let format = self.0.format;
+        self.answer_with(|out| (messages.encode)(format, message, out))
+    }
+
+    /// Encodes the one answer of a method that answers [`Reply`].
+    ///
+    /// # Errors
+    /// As [`Call::answer`].
+    pub fn reply<M>(&mut self, messages: Messages<M>, reply: Reply<M>) -> Result<Answer> {
+        match reply {
+            Reply::Owned(message) => self.answer(messages, &message),
+            Reply::Shared(message) => self.answer(messages, &message),
+            Reply::Encoded(bytes) => self.answer_with(|out| {
+                out.put_bytes(bytes);
+                Ok(())
+            }),
+        }
+    }
+
+    fn answer_with(&mut self, encode: impl FnOnce(&mut Output) -> Result<()>) -> Result<Answer> {
+        let state = &mut *self.0;
+        state.response.clear();
+        put_message(&mut state.response, state.max_encoded_message, |out| {
+            let start = out.len();
+            encode(out)?;
+            state.observers.see_since(state.spec, Direction::Response, out, start)
+        })?;
+        Ok(Answer::One)
+    }
+}
+
+/// For the two ends of the transport.
+impl Call {
+    pub(crate) fn new(opening: Opening) -> Self {
+        let mut state = recycle::take();
+        state.spec = opening.spec;
+        state.format = opening.format;
+        state.deadline = opening.deadline;
+        state.metadata = opening.metadata;
+        state.request = opening.request;
+        state.streams = opening.streams;
+        state.observers = opening.observers;
+        state.connection = opening.connection;
+        state.max_encoded_message = opening.max_encoded_message;
+        Self(state)
+    }
+
+    /// Gives the call's memory to the calls that follow.
+    pub(crate) fn recycle(self) {
+        recycle::give_back(self.0);
+    }
+
+    pub(crate) fn streams(&self) -> Option<&Arc<StreamPair>> {
+        self.0.streams.as_ref()
+    }
+
+    pub(crate) fn request_bytes(&self) -> Option<&Bytes> {
+        match &self.0.request {
+            Request::One(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn response_mut(&mut self) -> &mut Output {
+        &mut self.0.response
+    }
+
+    pub(crate) fn headers_mut(&mut self) -> &mut Metadata {
+        &mut self.0.headers
+    }
+
+    pub(crate) fn trailers_mut(&mut self) -> &mut Metadata {
+        &mut self.0.trailers
+    }
+}
+
+impl std::fmt::Debug for Call {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.0.spec.path)
+            .field("peer", self.peer())
+            .field("metadata", &self.0.metadata)
+            .field("deadline", &self.0.deadline)
+            .finish_non_exhaustive()
+    }
+}

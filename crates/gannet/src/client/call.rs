@@ -1,0 +1,162 @@
+//! What all four kinds of calls have in common: options, the request head, attempts.
+
+use super::attempt::{Attempt, AttemptState, Ended, Outcome};
+use super::channel::{Channel, Waiting};
+use crate::driver::{Command, Mailbox};
+use crate::stream::StreamPair;
+use crate::{CallContext, Format, Metadata, MethodSpec, Result, Status};
+use bytes::Bytes;
+use gannet_core::format_timeout;
+use gannet_http2::{Fields, Name};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What a caller may set on a call before it begins.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Options {
+    pub(super) metadata: Metadata,
+    pub(super) timeout: Option<Duration>,
+    pub(super) wait_for_ready: bool,
+    /// A setter's mistake: it is the call's own error.
+    pub(super) mistake: Option<Status>,
+}
+
+impl Options {
+    pub(super) fn add(&mut self, added: impl FnOnce(&mut Metadata) -> Result<(), crate::InvalidMetadata>) {
+        if let Err(error) = added(&mut self.metadata) {
+            self.mistake.get_or_insert_with(|| error.into());
+        }
+    }
+
+    /// The earlier of what was set and what the handler that makes the call has left itself.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        let own = self.timeout.and_then(|timeout| now.checked_add(timeout));
+        own.into_iter().chain(CallContext::current().deadline()).min()
+    }
+}
+
+/// The setters of every kind of call.
+macro_rules! call_setters {
+    ($($kind:ident),*) => {$(
+        impl<Req, Res> $kind<Req, Res> {
+            /// How long the call may take in all, from now. A call made from a handler also ends with that handler's.
+            #[must_use]
+            pub fn deadline(mut self, timeout: std::time::Duration) -> Self {
+                self.options.timeout = Some(timeout);
+                self
+            }
+
+            /// Adds a text value to the request's metadata. A name or value that can't stand there is the call's error.
+            #[must_use]
+            pub fn metadata(mut self, name: &str, value: &str) -> Self {
+                self.options.add(|metadata| metadata.append(name, value));
+                self
+            }
+
+            /// Adds bytes to the request's metadata; the name ends with `-bin`.
+            #[must_use]
+            pub fn metadata_bin(mut self, name: &str, value: &[u8]) -> Self {
+                self.options.add(|metadata| metadata.append_bin(name, value));
+                self
+            }
+
+            /// Waits for a connection instead of failing while there is none to be had. Default: the call fails with
+            /// UNAVAILABLE once an attempt to connect has failed.
+            #[must_use]
+            pub fn wait_for_ready(mut self) -> Self {
+                self.options.wait_for_ready = true;
+                self
+            }
+        }
+    )*};
+}
+pub(super) use call_setters;
+
+/// A call while it is made: attempts come and go, this stays.
+pub(super) struct CallState {
+    pub(super) channel: Channel,
+    pub(super) spec: &'static MethodSpec,
+    pub(super) format: Format,
+    pub(super) metadata: Metadata,
+    pub(super) deadline: Option<Instant>,
+    pub(super) wait_for_ready: bool,
+    /// The one request message with its prefix.
+    pub(super) body: Option<Bytes>,
+    pub(super) attempts: u32,
+}
+
+/// How often a call that no server has seen is tried again before its error is told.
+const UNPROCESSED_ATTEMPTS: u32 = 5;
+
+impl CallState {
+    /// Puts the call on a connection.
+    pub(super) fn post(
+        &mut self,
+        mailbox: &Arc<Mailbox>,
+        pair: Option<Arc<StreamPair>>,
+    ) -> Result<Arc<AttemptState>> {
+        let state = AttemptState::new(pair);
+        self.attempts += 1;
+        let attempt = Attempt {
+            fields: self.head(Instant::now())?,
+            body: self.body.clone(),
+            deadline: self.deadline,
+            max_decoded_message: self.channel.settings().max_decoded_message,
+            state: Arc::clone(&state),
+        };
+        if mailbox.command(Command::Open(Box::new(attempt))).is_err() {
+            state.end(Outcome::Unprocessed(Status::unavailable(
+                "the connection was lost before the call was sent",
+            )));
+        }
+        Ok(state)
+    }
+
+    /// Whether an attempt that no server has seen is to be tried again (gRFC A6, "Transparent Retries").
+    pub(super) fn may_try_again(&self) -> bool {
+        self.attempts < UNPROCESSED_ATTEMPTS
+    }
+
+    /// A connection for the next attempt.
+    pub(super) async fn pick(&self) -> Result<Arc<Mailbox>> {
+        let waiting = if self.wait_for_ready { Waiting::UntilReady } else { Waiting::UntilFailed };
+        let pick = self.channel.pick(waiting);
+        let Some(deadline) = self.deadline else { return pick.await };
+        tokio::time::timeout_at(deadline.into(), pick).await.unwrap_or_else(|_| {
+            let cause =
+                self.channel.last_error().map(|error| format!("; the last connection error: {error}"));
+            Err(Status::deadline_exceeded(format!(
+                "the deadline passed while the call waited for a connection to {}{}",
+                self.channel.target_text(),
+                cause.unwrap_or_default(),
+            )))
+        })
+    }
+
+    /// PROTOCOL-HTTP2, "Requests".
+    fn head(&self, now: Instant) -> Result<Fields> {
+        let mut fields = Fields::new();
+        fields.push(Name::Method, b"POST");
+        fields.push(Name::Scheme, b"http");
+        fields.push(Name::Path, self.spec.path.as_bytes());
+        fields.push(Name::Authority, self.channel.authority().as_bytes());
+        fields.push(Name::Te, b"trailers");
+        if let Some(deadline) = self.deadline {
+            let left = deadline.saturating_duration_since(now);
+            if left.is_zero() {
+                return Err(Status::deadline_exceeded("the deadline passed before the call was sent"));
+            }
+            fields.push(Name::GrpcTimeout, format_timeout(left).as_bytes());
+        }
+        fields.push(Name::ContentType, self.format.content_type().as_bytes());
+        fields.push(Name::UserAgent, self.channel.user_agent().as_bytes());
+        self.metadata.write_to(&mut fields);
+        Ok(fields)
+    }
+}
+
+impl Ended {
+    pub(super) fn failed(status: Status) -> Self {
+        Self { result: Some(Err(status)), ..Self::default() }
+    }
+}

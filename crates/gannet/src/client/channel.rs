@@ -1,0 +1,333 @@
+//! A channel: calls to one target over a connection that comes when it is needed and comes back when it is lost.
+
+use super::connect::{Connector, Dial};
+use crate::driver::Mailbox;
+use crate::intercept::Chain;
+use crate::{
+    BackoffConfig, DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, InvalidTarget, Result, Server, Service, Status,
+    Target,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::sync::Notify;
+
+/// A channel to a server. Clones share the connection.
+///
+/// It connects with the first call, and again, with backoff, when the connection is lost.
+///
+/// ```
+/// # fn example() -> Result<(), gannet::InvalidTarget> {
+/// let channel = gannet::Channel::new("dns:///users.internal:50051")?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Channel(Arc<Inner>);
+
+struct Inner {
+    connector: Connector,
+    settings: Settings,
+    authority: String,
+    user_agent: String,
+    chain: Chain,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+/// What a channel was built with.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) max_decoded_message: usize,
+    pub(super) max_encoded_message: usize,
+    pub(super) http2: gannet_http2::Config,
+    pub(super) backoff: BackoffConfig,
+}
+
+/// The life of the channel's connection (connectivity-semantics-and-api.md).
+enum State {
+    Idle,
+    Connecting,
+    Ready(Arc<Mailbox>),
+    TransientFailure(Status),
+}
+
+/// How long a call waits for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waiting {
+    UntilFailed,
+    UntilReady,
+}
+
+/// Builds a [`Channel`].
+pub struct ChannelBuilder {
+    dial: Dial,
+    authority: String,
+    user_agent: String,
+    chain: Chain,
+    settings: Settings,
+}
+
+impl Channel {
+    /// A channel to a target: `dns:///host:port`, `host:port`, `ipv4:10.0.0.1:50051`, `ipv6:[::1]:50051`, `unix:PATH`.
+    /// It connects with the first call.
+    ///
+    /// # Errors
+    /// Where the text is no target.
+    pub fn new(target: &str) -> Result<Self, InvalidTarget> {
+        Ok(Self::builder(target)?.build())
+    }
+
+    /// A channel with options of its own.
+    ///
+    /// # Errors
+    /// Where the text is no target.
+    pub fn builder(target: &str) -> Result<ChannelBuilder, InvalidTarget> {
+        let target: Target = target.parse()?;
+        Ok(ChannelBuilder::new(target.authority(), Dial::Target(target)))
+    }
+
+    /// A channel to a service in this process: both state machines over a pipe in memory, without a socket. It starts
+    /// with the first call.
+    #[must_use]
+    pub fn in_process(service: impl Service) -> Self {
+        Self::to_server(Server::new().add(service))
+    }
+
+    /// As [`Channel::in_process`], for a server with interceptors and limits.
+    #[must_use]
+    pub fn to_server(server: Server) -> Self {
+        let dial = match server.into_shared() {
+            Ok(shared) => Dial::InProcess(shared),
+            Err(error) => Dial::Never(Status::failed_precondition(error.to_string())),
+        };
+        ChannelBuilder::new("localhost".to_owned(), dial).build()
+    }
+
+    /// Connects now rather than with the first call.
+    ///
+    /// # Errors
+    /// UNAVAILABLE where the first attempt fails.
+    pub async fn connect(&self) -> Result<()> {
+        self.pick(Waiting::UntilFailed).await.map(drop)
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(super) fn chain(&self) -> &Chain {
+        &self.0.chain
+    }
+
+    pub(super) fn authority(&self) -> &str {
+        &self.0.authority
+    }
+
+    pub(super) fn user_agent(&self) -> &str {
+        &self.0.user_agent
+    }
+
+    pub(super) fn target_text(&self) -> String {
+        self.0.connector.to_string()
+    }
+
+    /// The connection, where there is one: one short lock.
+    #[inline]
+    pub(super) fn ready(&self) -> Option<Arc<Mailbox>> {
+        match &*self.lock() {
+            State::Ready(mailbox) => Some(Arc::clone(mailbox)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn last_error(&self) -> Option<Status> {
+        match &*self.lock() {
+            State::TransientFailure(status) => Some(status.clone()),
+            _ => None,
+        }
+    }
+
+    /// The connection, made where there is none.
+    pub(super) async fn pick(&self, waiting: Waiting) -> Result<Arc<Mailbox>> {
+        loop {
+            let changed = self.0.changed.notified();
+            tokio::pin!(changed);
+            // Registered before the look, or a change between the two would be missed.
+            changed.as_mut().enable();
+            {
+                let mut state = self.lock();
+                match &*state {
+                    State::Ready(mailbox) => return Ok(Arc::clone(mailbox)),
+                    State::TransientFailure(status) if waiting == Waiting::UntilFailed => {
+                        return Err(status.clone());
+                    }
+                    State::TransientFailure(_) | State::Connecting => {}
+                    State::Idle => {
+                        *state = State::Connecting;
+                        tokio::spawn(self.clone().keep_connecting());
+                    }
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Tries until there is a connection or nobody has the channel any more.
+    async fn keep_connecting(self) {
+        let mut backoff = gannet_core::Backoff::new(self.0.settings.backoff.clone());
+        loop {
+            let attempt = backoff.start_attempt(Instant::now(), random());
+            let connected = self.0.connector.connect(&self, attempt.deadline).await;
+            match connected {
+                Ok(mailbox) => return self.set(State::Ready(mailbox)),
+                Err(status) => self.set(State::TransientFailure(status)),
+            }
+            if Arc::strong_count(&self.0) == 1 {
+                return;
+            }
+            tokio::time::sleep_until(attempt.next_start.into()).await;
+        }
+    }
+
+    /// A connection takes no more calls: the next call makes a new one.
+    pub(super) fn retire(&self, mailbox: &Arc<Mailbox>) {
+        let is_it = matches!(&*self.lock(), State::Ready(ready) if Arc::ptr_eq(ready, mailbox));
+        if is_it {
+            self.set(State::Idle);
+        }
+    }
+
+    pub(super) fn downgrade(&self) -> WeakChannel {
+        WeakChannel(Arc::downgrade(&self.0))
+    }
+
+    fn set(&self, state: State) {
+        *self.lock() = state;
+        self.0.changed.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A channel as its connection knows it: the connection does not keep the channel alive.
+pub(super) struct WeakChannel(std::sync::Weak<Inner>);
+
+impl WeakChannel {
+    pub(super) fn upgrade(&self) -> Option<Channel> {
+        self.0.upgrade().map(Channel)
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
+    }
+}
+
+/// The last owner of a channel closes its connection.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let State::Ready(mailbox) = &*self.state.lock().unwrap_or_else(PoisonError::into_inner) {
+            // Refused only where the connection is gone already.
+            drop(mailbox.command(crate::driver::Command::Drain));
+        }
+    }
+}
+
+/// A number from 0 to 1 for the jitter of backoff; it need not be hard to guess.
+fn random() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
+}
+
+impl ChannelBuilder {
+    fn new(authority: String, dial: Dial) -> Self {
+        Self {
+            dial,
+            authority,
+            user_agent: concat!("grpc-rust-gannet/", env!("CARGO_PKG_VERSION")).to_owned(),
+            chain: Chain::default(),
+            settings: Settings {
+                max_decoded_message: DEFAULT_MESSAGE_LIMIT_BYTES,
+                max_encoded_message: usize::MAX,
+                // A client opens the streams itself: it grants each more than a server can.
+                http2: gannet_http2::Config::default().max_concurrent_streams(128),
+                backoff: BackoffConfig::default(),
+            },
+        }
+    }
+
+    /// The `:authority` of every call, in place of the target's own.
+    #[must_use]
+    pub fn authority(mut self, authority: impl Into<String>) -> Self {
+        self.authority = authority.into();
+        self
+    }
+
+    /// A name for the program, before gannet's own in `user-agent`.
+    #[must_use]
+    pub fn user_agent(mut self, name: &str) -> Self {
+        self.user_agent = format!("{name} {}", self.user_agent);
+        self
+    }
+
+    /// Adds an interceptor around every call, inside of those added before.
+    #[must_use]
+    pub fn intercept(mut self, interceptor: impl Interceptor) -> Self {
+        self.chain.push(interceptor);
+        self
+    }
+
+    /// The largest response message, in bytes. Default 4 MiB.
+    #[must_use]
+    pub fn max_decoded_message(mut self, bytes: usize) -> Self {
+        self.settings.max_decoded_message = bytes;
+        self
+    }
+
+    /// The largest request message, in bytes. Default unlimited (4 GiB, what the prefix can say).
+    #[must_use]
+    pub fn max_encoded_message(mut self, bytes: usize) -> Self {
+        self.settings.max_encoded_message = bytes;
+        self
+    }
+
+    /// The limits of the HTTP/2 connection.
+    #[must_use]
+    pub fn http2(mut self, config: gannet_http2::Config) -> Self {
+        self.settings.http2 = config;
+        self
+    }
+
+    /// How attempts to connect are spaced. Default as the gRPC documents say: 1 s, times 1.6, at most 120 s.
+    #[must_use]
+    pub fn backoff(mut self, backoff: BackoffConfig) -> Self {
+        self.settings.backoff = backoff;
+        self
+    }
+
+    /// The channel. It connects with its first call.
+    #[must_use]
+    pub fn build(self) -> Channel {
+        Channel(Arc::new(Inner {
+            connector: Connector::new(self.dial),
+            settings: self.settings,
+            authority: self.authority,
+            user_agent: self.user_agent,
+            chain: self.chain,
+            state: Mutex::new(State::Idle),
+            changed: Notify::new(),
+        }))
+    }
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Channel({})", self.0.connector)
+    }
+}
+
+impl std::fmt::Debug for ChannelBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ChannelBuilder({})", self.authority)
+    }
+}

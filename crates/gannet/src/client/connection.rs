@@ -1,0 +1,478 @@
+//! The task of one client connection.
+
+use super::attempt::{Attempt, AttemptState, Ended, Outcome};
+use super::channel::{Channel, WeakChannel};
+use crate::call::ConnectionFacts;
+use crate::driver::{Command, Io, Mailbox, Transport};
+use crate::stream::{COPIED_BELOW_BYTES, Link};
+use crate::{Code, Metadata, Output, Result, Status};
+use bytes::Bytes;
+use gannet_core::{Deframer, Prefix, TimerKey, Wheel, check_response_headers, outcome_from_trailers};
+use gannet_http2::{Connection, ErrorCode, Event, Fields, Initiator, OpenError, StreamKey};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// Messages stay in their outbox while this much of their stream waits in the connection.
+const QUEUED_PER_STREAM_BYTES: usize = 64 * 1024;
+const UNSENT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
+const READS_PER_POLL: u32 = 4;
+
+/// The task of one client connection: a future that ends with the connection.
+pub(super) struct ClientConnection<S> {
+    transport: Transport<S>,
+    attempts: Attempts,
+    ready: Vec<StreamKey>,
+    commands: Vec<Command>,
+    now: Instant,
+}
+
+/// The attempts of a connection, apart from its bytes.
+struct Attempts {
+    channel: WeakChannel,
+    facts: Arc<ConnectionFacts>,
+    mailbox: Arc<Mailbox>,
+    slots: Vec<Option<Slot>>,
+    /// Attempts that wait because the peer allows no more streams at once.
+    waiting: VecDeque<Box<Attempt>>,
+    wheel: Wheel,
+    young: Vec<StreamKey>,
+    outgoing: Output,
+    /// Why the connection ended, for those that it takes along.
+    error: Option<Status>,
+}
+
+struct Slot {
+    key: StreamKey,
+    state: Arc<AttemptState>,
+    deadline: Option<Instant>,
+    timer: Option<TimerKey>,
+    deframer: Deframer,
+    message: Option<Bytes>,
+    headers: Option<Metadata>,
+}
+
+impl<S: Io> ClientConnection<S> {
+    pub(super) fn new(
+        io: S,
+        channel: &Channel,
+        facts: Arc<ConnectionFacts>,
+        mailbox: Arc<Mailbox>,
+        now: Instant,
+    ) -> Self {
+        let transport = Transport::new(io, Connection::client(channel.settings().http2.clone(), now));
+        let attempts = Attempts {
+            channel: channel.downgrade(),
+            facts,
+            mailbox,
+            slots: Vec::new(),
+            waiting: VecDeque::new(),
+            wheel: Wheel::new(),
+            young: Vec::new(),
+            outgoing: Output::new(),
+            error: None,
+        };
+        Self { transport, attempts, ready: Vec::new(), commands: Vec::new(), now }
+    }
+
+    fn take_mail(&mut self) {
+        self.attempts.mailbox.take(&mut self.ready, &mut self.commands);
+        for command in self.commands.drain(..) {
+            self.attempts.command(&mut self.transport.http2, self.now, command);
+        }
+        for key in self.ready.drain(..) {
+            self.attempts.pump(&mut self.transport.http2, key);
+        }
+    }
+
+    fn poll_time(&mut self, cx: &mut Context<'_>) -> bool {
+        let next =
+            [self.transport.http2.poll_timeout(), self.attempts.wheel.next()].into_iter().flatten().min();
+        if self.transport.poll_timer(cx, next).is_pending() {
+            return false;
+        }
+        self.transport.http2.handle_timeout(self.now);
+        self.attempts.expire(&mut self.transport.http2, self.now);
+        true
+    }
+
+    fn is_over(&self) -> bool {
+        let http2 = &self.transport.http2;
+        let idle = http2.open_streams() == 0 && self.attempts.waiting.is_empty();
+        let unwanted = self.attempts.channel.is_gone() || http2.peer_is_going_away();
+        (http2.is_closed() || (idle && unwanted)) && http2.unsent() == 0 && self.transport.unwritten() == 0
+    }
+
+    fn lost(&mut self, error: &std::io::Error) {
+        let peer = &self.attempts.facts.peer;
+        self.attempts.error =
+            Some(Status::unavailable(format!("the connection to {peer} was lost: {error}")));
+    }
+}
+
+impl<S: Io> Future for ClientConnection<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let mut reads = 0;
+        loop {
+            this.now = Instant::now();
+            this.take_mail();
+            let mut progress = this.poll_time(cx);
+            if this.transport.http2.unsent() + this.transport.unwritten() < UNSENT_LIMIT_BYTES {
+                match this.transport.poll_read(cx, this.now) {
+                    Poll::Ready(Ok(_)) => {
+                        progress = true;
+                        reads += 1;
+                    }
+                    Poll::Ready(Err(error)) => {
+                        this.lost(&error);
+                        return Poll::Ready(());
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            while let Some(event) = this.transport.http2.poll_event(this.now) {
+                this.attempts.event(&mut this.transport.http2, this.now, event);
+            }
+            this.transport.end_read();
+            this.attempts.arm(this.now);
+            match this.transport.poll_write(cx, this.now) {
+                Poll::Ready(Err(error)) => {
+                    this.lost(&error);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Ok(())) if this.is_over() => return this.transport.poll_shutdown(cx).map(|_| ()),
+                Poll::Ready(Ok(())) | Poll::Pending => {}
+            }
+            if this.transport.http2.has_events() {
+                continue;
+            }
+            if progress {
+                if reads < READS_PER_POLL {
+                    continue;
+                }
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if this.attempts.mailbox.sleep(cx.waker()) {
+                return Poll::Pending;
+            }
+        }
+    }
+}
+
+/// The connection is gone: attempts that were sent end, those that were not are tried elsewhere.
+impl<S> Drop for ClientConnection<S> {
+    fn drop(&mut self) {
+        let attempts = &mut self.attempts;
+        if let Some(channel) = attempts.channel.upgrade() {
+            channel.retire(&attempts.mailbox);
+        }
+        let peer = &attempts.facts.peer;
+        let lost = Status::unavailable(format!("the connection to {peer} was lost"));
+        let error = attempts.error.take().unwrap_or(lost);
+        let unsent = attempts.mailbox.close().into_iter().filter_map(|command| match command {
+            Command::Open(attempt) => Some(attempt),
+            _ => None,
+        });
+        for attempt in unsent.chain(attempts.waiting.drain(..)) {
+            attempt.state.end(Outcome::Unprocessed(error.clone()));
+        }
+        for slot in attempts.slots.iter_mut().filter_map(Option::take) {
+            slot.end(Err(error.clone()), Metadata::default());
+        }
+    }
+}
+
+impl Slot {
+    /// The attempt is over.
+    fn end(self, result: Result<()>, trailers: Metadata) {
+        if let Some(pair) = &self.state.pair {
+            pair.inbox.set_trailers(trailers.clone());
+            pair.end(result.clone());
+        }
+        let headers = self.headers.unwrap_or_default();
+        let result = match (result, self.message) {
+            (Ok(()), Some(message)) => Ok(message),
+            (Ok(()), None) => Err(Status::unimplemented("the server ended the call without an answer")),
+            (Err(status), _) => Err(status),
+        };
+        self.state.end(Outcome::Ended(Ended { headers, trailers, result: Some(result) }));
+    }
+}
+
+impl Attempts {
+    fn get(&mut self, key: StreamKey) -> Option<&mut Slot> {
+        self.slots.get_mut(key.slot())?.as_mut().filter(|slot| slot.key == key)
+    }
+
+    fn take(&mut self, key: StreamKey) -> Option<Slot> {
+        let slot = self.slots.get_mut(key.slot())?.take_if(|slot| slot.key == key)?;
+        if let Some(timer) = slot.timer {
+            self.wheel.cancel(timer);
+        }
+        Some(slot)
+    }
+
+    fn end(&mut self, key: StreamKey, result: Result<()>, trailers: Metadata) {
+        if let Some(slot) = self.take(key) {
+            slot.end(result, trailers);
+        }
+    }
+
+    /// Ends an attempt from this side: the server is told to stop.
+    fn give_up(&mut self, http2: &mut Connection, key: StreamKey, status: Status) {
+        http2.reset(key, ErrorCode::CANCEL);
+        self.end(key, Err(status), Metadata::default());
+    }
+
+    fn command(&mut self, http2: &mut Connection, now: Instant, command: Command) {
+        match command {
+            Command::Open(attempt) => self.open(http2, now, attempt),
+            Command::Cancel(state) => match state.key() {
+                Some(key) => self.give_up(http2, key, Status::cancelled("the call was cancelled")),
+                None => self.waiting.retain(|attempt| !Arc::ptr_eq(&attempt.state, &state)),
+            },
+            Command::Drain | Command::Close => http2.shut_down(now),
+            // A client has neither handlers nor doors.
+            Command::Ended(..) | Command::Http(..) => {}
+        }
+    }
+
+    fn open(&mut self, http2: &mut Connection, now: Instant, attempt: Box<Attempt>) {
+        if attempt.state.is_cancelled() {
+            return;
+        }
+        if attempt.deadline.is_some_and(|at| at <= now) {
+            let status =
+                Status::deadline_exceeded("the deadline passed while the call waited for a free stream");
+            return attempt.state.end(Outcome::Ended(Ended::failed(status)));
+        }
+        if !self.waiting.is_empty() {
+            return self.waiting.push_back(attempt);
+        }
+        match http2.open(&attempt.fields, false) {
+            Ok(key) => self.opened(http2, key, *attempt),
+            Err(OpenError::TooManyStreams) => self.waiting.push_back(attempt),
+            Err(error) => {
+                self.retire();
+                attempt
+                    .state
+                    .end(Outcome::Unprocessed(Status::unavailable(error.to_string()).with_source(error)));
+            }
+        }
+    }
+
+    fn opened(&mut self, http2: &mut Connection, key: StreamKey, attempt: Attempt) {
+        if !attempt.state.opened(key) {
+            return http2.reset(key, ErrorCode::CANCEL);
+        }
+        if let Some(body) = attempt.body {
+            self.outgoing.put_bytes(body);
+            http2.send_last_data(key, &mut self.outgoing);
+        }
+        if attempt.deadline.is_some() {
+            self.young.push(key);
+        }
+        if self.slots.len() <= key.slot() {
+            self.slots.resize_with(key.slot() + 1, || None);
+        }
+        let pair = attempt.state.pair.clone();
+        self.slots[key.slot()] = Some(Slot {
+            key,
+            state: attempt.state,
+            deadline: attempt.deadline,
+            timer: None,
+            deframer: Deframer::new(attempt.max_decoded_message),
+            message: None,
+            headers: None,
+        });
+        if let Some(pair) = pair {
+            // What the caller has sent so far is announced by this.
+            pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
+        }
+    }
+
+    fn event(&mut self, http2: &mut Connection, now: Instant, event: Event) {
+        match event {
+            Event::Headers { key, fields, end_stream, .. } => self.headers(http2, key, fields, end_stream),
+            Event::Data { key, data, end_stream } => self.data(http2, key, data, end_stream),
+            Event::Trailers { key, fields, .. } => self.trailers(key, &fields),
+            Event::Sent { key } => self.pump(http2, key),
+            Event::Reset { key, code, initiator, reason, unprocessed } => {
+                self.reset(key, code, initiator, reason, unprocessed);
+            }
+            Event::StreamsAvailable => {
+                for attempt in std::mem::take(&mut self.waiting) {
+                    self.open(http2, now, attempt);
+                }
+            }
+            Event::GoAway { .. } => {
+                self.retire();
+                for attempt in std::mem::take(&mut self.waiting) {
+                    let status = Status::unavailable("the server takes no more calls on this connection");
+                    attempt.state.end(Outcome::Unprocessed(status));
+                }
+            }
+            Event::Closed { error } => {
+                let peer = &self.facts.peer;
+                let text = error.map_or_else(|| "closed".to_owned(), |error| error.to_string());
+                self.error = Some(Status::unavailable(format!("the connection to {peer} ended: {text}")));
+            }
+            _ => {}
+        }
+    }
+
+    fn headers(&mut self, http2: &mut Connection, key: StreamKey, fields: Arc<Fields>, end_stream: bool) {
+        if end_stream {
+            // PROTOCOL-HTTP2, "Trailers-Only".
+            return self.trailers(key, &fields);
+        }
+        if let Err(status) = check_response_headers(&fields) {
+            return self.give_up(http2, key, status);
+        }
+        let Some(slot) = self.get(key) else { return };
+        let headers = Metadata::from(fields);
+        match &slot.state.pair {
+            Some(pair) => pair.inbox.set_headers(headers),
+            None => slot.headers = Some(headers),
+        }
+    }
+
+    fn trailers(&mut self, key: StreamKey, fields: &Arc<Fields>) {
+        let Some(slot) = self.get(key) else { return };
+        let result = outcome_from_trailers(fields).and_then(|()| slot.deframer.finish());
+        self.end(key, result, Metadata::from(Arc::clone(fields)));
+    }
+
+    fn data(&mut self, http2: &mut Connection, key: StreamKey, data: Bytes, end_stream: bool) {
+        let Some(slot) = self.get(key) else { return http2.release_capacity(key, data.len()) };
+        slot.deframer.push(data);
+        let broken = loop {
+            match slot.deframer.next() {
+                Ok(Some(frame)) => {
+                    let cost = frame.message.len() + Prefix::LEN;
+                    match &slot.state.pair {
+                        Some(pair) => http2.release_capacity(key, pair.inbox.push(frame.message, cost)),
+                        None if slot.message.is_some() => {
+                            break Some(Status::unimplemented("the server sent more than one answer"));
+                        }
+                        None => slot.message = Some(frame.message),
+                    }
+                }
+                Ok(None) => break None,
+                Err(status) => break Some(status),
+            }
+        };
+        if let Some(status) = broken {
+            return self.give_up(http2, key, status);
+        }
+        if end_stream {
+            let status = slot.deframer.finish().err();
+            let status =
+                status.unwrap_or_else(|| Status::internal("the server ended the stream without a status"));
+            return self.end(key, Err(status), Metadata::default());
+        }
+        slot.deframer.detach(COPIED_BELOW_BYTES);
+        // A small answer waits for its trailers, which are most often in the same read; it must not pin the buffer.
+        if slot.state.pair.as_ref().is_none_or(|pair| !pair.inbox.has_message()) {
+            http2.request_credit(key, slot.deframer.needed());
+        }
+    }
+
+    fn reset(
+        &mut self,
+        key: StreamKey,
+        code: ErrorCode,
+        by: Initiator,
+        reason: &'static str,
+        unprocessed: bool,
+    ) {
+        let Some(slot) = self.take(key) else { return };
+        let status = match by {
+            Initiator::Local => Status::internal(reason),
+            Initiator::Peer => {
+                let meaning = Code::from_http2_error(code.0);
+                // PROTOCOL-HTTP2, "Errors": a stream that the peer closes without trailers.
+                Status::new(meaning, format!("the server reset the stream: {code}"))
+            }
+        };
+        if unprocessed {
+            slot.state.end(Outcome::Unprocessed(status.clone()));
+            // A stream of requests can't be sent again from here: its messages are gone.
+            if let Some(pair) = &slot.state.pair {
+                pair.end(Err(status));
+            }
+            return;
+        }
+        slot.end(Err(status), Metadata::default());
+    }
+
+    /// A stream has news in its outbox or inbox, or room in the connection.
+    fn pump(&mut self, http2: &mut Connection, key: StreamKey) {
+        let Some(slot) = self.get(key) else { return };
+        let Some(pair) = slot.state.pair.clone() else { return };
+        let read = pair.inbox.take_read();
+        if read.credit > 0 {
+            http2.release_capacity(key, read.credit);
+            if !pair.inbox.has_message() {
+                http2.request_credit(key, slot.deframer.needed());
+            }
+        }
+        if read.abandoned {
+            return self.give_up(http2, key, Status::cancelled("the receiver was dropped before the end"));
+        }
+        if http2.queued(key) >= QUEUED_PER_STREAM_BYTES {
+            return;
+        }
+        let taken = pair.outbox.take(&mut self.outgoing);
+        if taken.abandoned {
+            self.outgoing.clear();
+            let status = Status::cancelled("the sender was dropped without finishing the stream");
+            return self.give_up(http2, key, status);
+        }
+        if taken.finished {
+            http2.send_last_data(key, &mut self.outgoing);
+        } else if !self.outgoing.is_empty() {
+            http2.send_data(key, &mut self.outgoing);
+        }
+    }
+
+    fn arm(&mut self, now: Instant) {
+        for key in std::mem::take(&mut self.young) {
+            let Some(slot) =
+                self.slots.get_mut(key.slot()).and_then(Option::as_mut).filter(|slot| slot.key == key)
+            else {
+                continue;
+            };
+            if let (Some(deadline), None) = (slot.deadline, slot.timer) {
+                slot.timer = Some(self.wheel.insert(now, deadline, key.slot() as u64));
+            }
+        }
+    }
+
+    fn expire(&mut self, http2: &mut Connection, now: Instant) {
+        while let Some(place) = self.wheel.poll_expired(now) {
+            let Some(slot) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { continue };
+            if slot.deadline.is_some_and(|at| at <= now) {
+                slot.timer = None;
+                let key = slot.key;
+                let peer = self.facts.peer.clone();
+                let status =
+                    Status::deadline_exceeded(format!("the deadline passed while {peer} worked on the call"));
+                self.give_up(http2, key, status);
+            }
+        }
+    }
+
+    /// No new calls come here.
+    fn retire(&self) {
+        if let Some(channel) = self.channel.upgrade() {
+            channel.retire(&self.mailbox);
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Calls with a stream of requests, of answers, or both.
+
+use super::call::{CallState, Options, call_setters};
+use super::channel::Channel;
+use super::unary::encode;
+use crate::call::{Call, Opening, Request};
+use crate::intercept::Endpoint;
+use crate::service::BoxFuture;
+use crate::stream::{Side, StreamFacts, StreamPair};
+use crate::{Answer, Format, Messages, MethodSpec, Receiver, Result, Sender, Status};
+use bytes::Bytes;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A call with one request and a stream of answers. Awaiting it puts it on a connection and gives the [`Receiver`]; it
+/// does not wait for the server.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct ServerStreaming<Req, Res> {
+    pub(super) options: Options,
+    channel: Channel,
+    spec: &'static MethodSpec,
+    request: Result<Bytes>,
+    responses: Messages<Res>,
+    _request: PhantomData<fn(Req)>,
+}
+
+/// A call with a stream of requests and one answer. It begins with the first message.
+///
+/// Dropping it before [`ClientStreaming::finish`] cancels the call.
+#[must_use = "a call does nothing until a message is sent or it is finished"]
+pub struct ClientStreaming<Req, Res> {
+    pub(super) options: Options,
+    channel: Channel,
+    spec: &'static MethodSpec,
+    requests: Messages<Req>,
+    responses: Messages<Res>,
+    open: Option<(Sender<Req>, Receiver<Res>)>,
+}
+
+/// A call with streams both ways. Awaiting it puts it on a connection and gives both ends; it does not wait for the
+/// server.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Bidi<Req, Res> {
+    pub(super) options: Options,
+    channel: Channel,
+    spec: &'static MethodSpec,
+    requests: Messages<Req>,
+    responses: Messages<Res>,
+}
+
+call_setters!(ServerStreaming, ClientStreaming, Bidi);
+
+impl<Req, Res> ServerStreaming<Req, Res> {
+    /// For generated code.
+    pub fn new(
+        channel: &Channel,
+        spec: &'static MethodSpec,
+        requests: Messages<Req>,
+        responses: Messages<Res>,
+        request: Req,
+    ) -> Self {
+        let request = encode(channel, spec, requests, &request);
+        let (channel, options) = (channel.clone(), Options::default());
+        Self { options, channel, spec, request, responses, _request: PhantomData }
+    }
+}
+
+impl<Req: 'static, Res: 'static> IntoFuture for ServerStreaming<Req, Res> {
+    type Output = Result<Receiver<Res>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { options, channel, spec, request, responses, .. } = self;
+        Box::pin(async move {
+            let pair = open(&channel, spec, options, Some(request?)).await?;
+            Ok(Receiver::new(pair, responses))
+        })
+    }
+}
+
+impl<Req, Res> Bidi<Req, Res> {
+    /// For generated code.
+    pub fn new(
+        channel: &Channel,
+        spec: &'static MethodSpec,
+        requests: Messages<Req>,
+        responses: Messages<Res>,
+    ) -> Self {
+        Self { options: Options::default(), channel: channel.clone(), spec, requests, responses }
+    }
+}
+
+impl<Req: 'static, Res: 'static> IntoFuture for Bidi<Req, Res> {
+    type Output = Result<(Sender<Req>, Receiver<Res>)>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { options, channel, spec, requests, responses } = self;
+        Box::pin(async move {
+            let pair = open(&channel, spec, options, None).await?;
+            Ok((Sender::new(Arc::clone(&pair), requests), Receiver::new(pair, responses)))
+        })
+    }
+}
+
+impl<Req, Res> ClientStreaming<Req, Res> {
+    /// For generated code.
+    pub fn new(
+        channel: &Channel,
+        spec: &'static MethodSpec,
+        requests: Messages<Req>,
+        responses: Messages<Res>,
+    ) -> Self {
+        let options = Options::default();
+        Self { options, channel: channel.clone(), spec, requests, responses, open: None }
+    }
+
+    /// Sends a message. Waits while the server is slow.
+    ///
+    /// # Errors
+    /// The status of the call where it has ended.
+    pub async fn send(&mut self, message: Req) -> Result<()> {
+        self.open().await?.0.send(message).await
+    }
+
+    /// Ends the stream of requests and waits for the answer.
+    ///
+    /// # Errors
+    /// The status that the call ended with.
+    pub async fn finish(mut self) -> Result<Res> {
+        self.open().await?;
+        let Some((sender, mut receiver)) = self.open.take() else {
+            return Err(Status::internal("the call was not opened"));
+        };
+        sender.finish();
+        let answer = receiver.next().await?;
+        // statuscodes.md: another number of answers than one is UNIMPLEMENTED.
+        match (answer, receiver.next().await?) {
+            (Some(answer), None) => Ok(answer),
+            (None, _) => Err(Status::unimplemented("the server ended the call without an answer")),
+            (Some(_), Some(_)) => Err(Status::unimplemented("the server sent more than one answer")),
+        }
+    }
+
+    async fn open(&mut self) -> Result<&mut (Sender<Req>, Receiver<Res>)> {
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => {
+                let pair = open(&self.channel, self.spec, std::mem::take(&mut self.options), None).await?;
+                (Sender::new(Arc::clone(&pair), self.requests), Receiver::new(pair, self.responses))
+            }
+        };
+        Ok(self.open.insert(open))
+    }
+}
+
+/// Puts a streaming call on a connection.
+async fn open(
+    channel: &Channel,
+    spec: &'static MethodSpec,
+    mut options: Options,
+    body: Option<Bytes>,
+) -> Result<Arc<StreamPair>> {
+    if let Some(mistake) = options.mistake.take() {
+        return Err(mistake);
+    }
+    let pair = StreamPair::new(StreamFacts {
+        spec,
+        format: Format::Proto,
+        side: Side::Client,
+        observers: channel.chain().observers().clone(),
+        max_encoded_message: channel.settings().max_encoded_message,
+    });
+    let call = CallState {
+        channel: channel.clone(),
+        spec,
+        format: Format::Proto,
+        deadline: options.deadline(Instant::now()),
+        metadata: options.metadata,
+        wait_for_ready: options.wait_for_ready,
+        body,
+        attempts: 0,
+    };
+    if channel.chain().is_empty() {
+        attach(call, &pair).await?;
+    } else {
+        tokio::spawn(run_intercepted(call, Arc::clone(&pair)));
+    }
+    Ok(pair)
+}
+
+/// One attempt whose streams are the call's.
+async fn attach(mut call: CallState, pair: &Arc<StreamPair>) -> Result<()> {
+    let mailbox = call.pick().await?;
+    call.post(&mailbox, Some(Arc::clone(pair))).map(drop)
+}
+
+/// Runs the interceptors around the whole life of a stream. It ends as the outermost of them says.
+async fn run_intercepted(state: CallState, pair: Arc<StreamPair>) {
+    let channel = state.channel.clone();
+    let mut call = Call::new(Opening {
+        spec: state.spec,
+        format: state.format,
+        deadline: state.deadline,
+        metadata: state.metadata.clone(),
+        request: state.body.clone().map_or(Request::Stream, Request::One),
+        streams: Some(Arc::clone(&pair)),
+        observers: channel.chain().observers().clone(),
+        connection: None,
+        max_encoded_message: channel.settings().max_encoded_message,
+    });
+    let endpoint = StreamEndpoint { channel: channel.clone(), wait_for_ready: state.wait_for_ready };
+    if let Err(status) = channel.chain().run(&endpoint, 0, &mut call).await {
+        // Counts only where the stream has not ended by itself: an interceptor refused it.
+        pair.end(Err(status));
+    }
+}
+
+/// The innermost of a client's interceptors for a stream.
+struct StreamEndpoint {
+    channel: Channel,
+    wait_for_ready: bool,
+}
+
+impl Endpoint for StreamEndpoint {
+    fn call<'a>(&'a self, _method: usize, call: &'a mut Call) -> BoxFuture<'a, Result<Answer>> {
+        Box::pin(async move {
+            let Some(pair) = call.streams().cloned() else {
+                return Err(Status::internal("a streaming call without streams"));
+            };
+            let state = CallState {
+                channel: self.channel.clone(),
+                spec: call.spec(),
+                format: call.format(),
+                metadata: call.metadata().clone(),
+                deadline: call.deadline(),
+                wait_for_ready: self.wait_for_ready,
+                body: call.request_bytes().cloned(),
+                attempts: 0,
+            };
+            attach(state, &pair).await?;
+            std::future::poll_fn(|cx| pair.inbox.poll_ended(cx)).await.map(|()| Answer::Streamed)
+        })
+    }
+}
+
+macro_rules! debug {
+    ($($kind:ident),*) => {$(
+        impl<Req, Res> std::fmt::Debug for $kind<Req, Res> {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!(stringify!($kind), "({})"), self.spec.path)
+            }
+        }
+    )*};
+}
+
+debug!(ServerStreaming, ClientStreaming, Bidi);

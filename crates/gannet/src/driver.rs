@@ -1,0 +1,12 @@
+//! The tokio driver: one task owns a connection.
+//!
+//! A turn of its loop: take what other tasks left in the [`Mailbox`], read all that has come, hand it to the
+//! connection's state machine, act on its events, write everything that came of it at once, wait. What is particular to
+//! a role is in `server` and `client`; here is what both share.
+
+mod mailbox;
+mod read_buffers;
+mod transport;
+
+pub(crate) use mailbox::{Command, Mailbox};
+pub(crate) use transport::{Io, Transport};

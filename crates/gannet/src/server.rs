@@ -1,0 +1,23 @@
+//! The server: routing, dispatch, listeners, shutdown.
+
+mod accept;
+mod builder;
+mod connection;
+mod dispatch;
+mod door;
+mod listener;
+mod request;
+mod response;
+mod routes;
+mod running;
+mod shared;
+mod slot;
+
+pub use builder::Server;
+pub use door::{ForeignConnection, ForeignIo, HttpBody, HttpHandler, HttpRequest, HttpResponder};
+pub use listener::{ListenAddress, ServeError};
+pub use running::{Bound, ServerHandle, ShutdownReport};
+
+pub(crate) use dispatch::Ended;
+pub(crate) use door::HttpCommand;
+pub(crate) use shared::ServerShared;

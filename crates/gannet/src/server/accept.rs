@@ -1,0 +1,76 @@
+//! A connection's first bytes: HTTP/2, something else, or nothing in time.
+
+use super::connection::ServerConnection;
+use super::shared::ServerShared;
+use crate::Peer;
+use crate::driver::{Io, Mailbox};
+use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// What a client of HTTP/2 begins with (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What somebody who speaks HTTP/1.1 to this port is told.
+const NOT_HTTP2: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
+    content-length: 55\r\n\r\nThis port speaks gRPC over HTTP/2, without an upgrade.\r\n";
+
+/// Serves a connection that has been accepted, to its end.
+pub(crate) async fn serve_connection<S: Io>(
+    mut io: S,
+    server: Arc<ServerShared>,
+    peer: Peer,
+    mailbox: Arc<Mailbox>,
+) {
+    let first = tokio::time::timeout(server.handshake_timeout, first_bytes(&mut io)).await;
+    match first {
+        Ok(Ok(First::Http2(bytes))) => {
+            ServerConnection::new(io, server, peer, mailbox, bytes, Instant::now()).await;
+        }
+        Ok(Ok(First::Foreign(bytes))) => match &server.foreign {
+            Some(foreign) => foreign.serve(peer, bytes, Box::new(io)).await,
+            None => {
+                // Whether the peer reads it is its own affair.
+                let _ = io.write_all(NOT_HTTP2).await;
+                let _ = io.shutdown().await;
+            }
+        },
+        // Gone, or silent for too long.
+        Ok(Err(_)) | Err(_) => {}
+    }
+}
+
+enum First {
+    Http2(Bytes),
+    Foreign(Bytes),
+}
+
+/// Reads until the bytes are the preface, or can't become it any more.
+async fn first_bytes<S: Io>(io: &mut S) -> std::io::Result<First> {
+    let mut bytes = BytesMut::with_capacity(4096);
+    loop {
+        if io.read_buf(&mut bytes).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let compared = bytes.len().min(PREFACE.len());
+        if bytes[..compared] != PREFACE[..compared] {
+            return Ok(First::Foreign(bytes.freeze()));
+        }
+        if compared == PREFACE.len() {
+            return Ok(First::Http2(bytes.freeze()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_http_1_has_the_length_that_it_says() {
+        let text = std::str::from_utf8(NOT_HTTP2).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
+    }
+}

@@ -1,0 +1,192 @@
+//! The builder of a server.
+
+use super::door::{ForeignConnection, HttpHandler};
+use super::listener::{Listener, ServeError};
+use super::routes::Routes;
+use super::running::{Bound, ShutdownReport};
+use super::shared::{CallLimits, ServerShared};
+use crate::intercept::Chain;
+use crate::{DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, Service};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// A gRPC server: services, interceptors, limits. It serves once it is bound.
+///
+/// ```no_run
+/// # async fn example(greeter: impl gannet::Service) -> Result<(), gannet::ServeError> {
+/// gannet::Server::new().add(greeter).serve("127.0.0.1:50051").await
+/// # }
+/// ```
+pub struct Server {
+    routes: Routes,
+    chain: Chain,
+    limits: CallLimits,
+    http2: gannet_http2::Config,
+    http: Option<Arc<dyn HttpHandler>>,
+    foreign: Option<Arc<dyn ForeignConnection>>,
+    always_spawn: bool,
+    handshake_timeout: Duration,
+    ends_on_drain: Vec<String>,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Server {
+    /// Without services, with the defaults of every limit.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            routes: Routes::default(),
+            chain: Chain::default(),
+            limits: CallLimits {
+                max_decoded_message: DEFAULT_MESSAGE_LIMIT_BYTES,
+                max_encoded_message: usize::MAX,
+                unary_time: None,
+            },
+            http2: gannet_http2::Config::default(),
+            http: None,
+            foreign: None,
+            always_spawn: false,
+            handshake_timeout: Duration::from_secs(10),
+            ends_on_drain: Vec::new(),
+        }
+    }
+
+    /// Adds a service. One of the same name takes the place of an earlier one.
+    #[must_use]
+    pub fn add(mut self, service: impl Service) -> Self {
+        self.routes.add(Arc::new(service));
+        self
+    }
+
+    /// Adds an interceptor around every call, inside of those added before.
+    #[must_use]
+    pub fn intercept(mut self, interceptor: impl Interceptor) -> Self {
+        self.chain.push(interceptor);
+        self
+    }
+
+    /// The largest request message, in bytes. Default 4 MiB. A larger one ends its call with RESOURCE_EXHAUSTED before
+    /// it has come.
+    #[must_use]
+    pub fn max_decoded_message(mut self, bytes: usize) -> Self {
+        self.limits.max_decoded_message = bytes;
+        self
+    }
+
+    /// The largest response message, in bytes. Default unlimited (4 GiB, what the prefix can say).
+    #[must_use]
+    pub fn max_encoded_message(mut self, bytes: usize) -> Self {
+        self.limits.max_encoded_message = bytes;
+        self
+    }
+
+    /// The longest that a unary call may take, from its first header, where its client set no earlier deadline. Default
+    /// none.
+    #[must_use]
+    pub fn unary_time_limit(mut self, limit: Duration) -> Self {
+        self.limits.unary_time = Some(limit);
+        self
+    }
+
+    /// The limits of each HTTP/2 connection.
+    #[must_use]
+    pub fn http2(mut self, config: gannet_http2::Config) -> Self {
+        self.http2 = config;
+        self
+    }
+
+    /// How long a new connection may take to its first 24 bytes. Default 10 s.
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshake_timeout = timeout;
+        self
+    }
+
+    /// Runs every handler in a task of its own from its first poll on. By default a method whose first poll is quick
+    /// (below 5 µs on average) is polled first in its connection's task, which saves a task for what is ready at once.
+    #[must_use]
+    pub fn always_spawn(mut self) -> Self {
+        self.always_spawn = true;
+        self
+    }
+
+    /// Ends the calls of this method (`/package.Service/Method`) with UNAVAILABLE as soon as the server drains, where
+    /// others may finish within the grace. For streams that have no end of their own.
+    #[must_use]
+    pub fn end_on_drain(mut self, path: impl Into<String>) -> Self {
+        self.ends_on_drain.push(path.into());
+        self
+    }
+
+    /// Who answers requests that are no gRPC. Without one they get 415 or 404.
+    #[must_use]
+    pub fn http_handler(mut self, handler: impl HttpHandler) -> Self {
+        self.http = Some(Arc::new(handler));
+        self
+    }
+
+    /// Who serves connections that are not HTTP/2. Without one they get a line of HTTP/1.1 that says so.
+    #[must_use]
+    pub fn foreign_connections(mut self, handler: impl ForeignConnection) -> Self {
+        self.foreign = Some(Arc::new(handler));
+        self
+    }
+
+    /// Listens on these addresses: `127.0.0.1:50051`, `[::1]:0` (any free port), `unix:PATH`.
+    ///
+    /// # Errors
+    /// Where an address can't be listened on, or limits do not fit together.
+    pub async fn bind<A: AsRef<str>>(
+        self,
+        addresses: impl IntoIterator<Item = A>,
+    ) -> Result<Bound, ServeError> {
+        let shared = self.into_shared()?;
+        let mut listeners = Vec::new();
+        for address in addresses {
+            listeners.push(Listener::bind(address.as_ref()).await?);
+        }
+        Ok(Bound::new(listeners, shared))
+    }
+
+    /// Listens on one address and serves until the process ends.
+    ///
+    /// # Errors
+    /// As [`Server::bind`].
+    pub async fn serve(self, address: impl AsRef<str>) -> Result<(), ServeError> {
+        let _: ShutdownReport = self.bind([address]).await?.serve().await;
+        Ok(())
+    }
+
+    pub(crate) fn into_shared(mut self) -> Result<Arc<ServerShared>, ServeError> {
+        self.http2.check().map_err(ServeError::Limits)?;
+        for path in &self.ends_on_drain {
+            if !self.routes.end_on_drain(path) {
+                return Err(ServeError::Limits(format!("end_on_drain names {path}, which no service has")));
+            }
+        }
+        Ok(Arc::new(ServerShared {
+            routes: self.routes,
+            chain: self.chain,
+            limits: self.limits,
+            http2: self.http2,
+            http: self.http,
+            foreign: self.foreign,
+            always_spawn: self.always_spawn,
+            handshake_timeout: self.handshake_timeout,
+            draining: watch::Sender::new(false),
+        }))
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<_> = self.routes.specs().iter().map(|spec| spec.name).collect();
+        f.debug_struct("Server").field("services", &names).finish_non_exhaustive()
+    }
+}

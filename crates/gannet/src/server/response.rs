@@ -1,0 +1,102 @@
+//! Response heads and trailers (PROTOCOL-HTTP2, "Responses").
+
+use crate::{Format, Metadata, Result, Status};
+use gannet_http2::{Connection, Fields, Name, StreamKey};
+use std::sync::LazyLock;
+
+/// How a response goes out. The fields that most calls share are made once.
+pub(super) struct Responses {
+    scratch: Fields,
+}
+
+static PROTO_HEAD: LazyLock<Fields> = LazyLock::new(|| head_fields(Format::Proto));
+static OK_TRAILERS: LazyLock<Fields> = LazyLock::new(|| {
+    let mut fields = Fields::new();
+    fields.push(Name::GrpcStatus, b"0");
+    fields
+});
+
+fn head_fields(format: Format) -> Fields {
+    let mut fields = Fields::new();
+    fields.push(Name::Status, b"200");
+    fields.push(Name::ContentType, format.content_type().as_bytes());
+    fields
+}
+
+/// Where the peer says nothing of its limit, what others take by default (8 KiB) bounds a status.
+const STATUS_LIMIT_BYTES: usize = 8 * 1024;
+
+impl Responses {
+    pub(super) const fn new() -> Self {
+        Self { scratch: Fields::new() }
+    }
+
+    /// The head of a response that has messages or may have.
+    #[inline]
+    pub(super) fn head(
+        &mut self,
+        http2: &mut Connection,
+        key: StreamKey,
+        format: Format,
+        metadata: &Metadata,
+    ) {
+        if metadata.is_empty() && format == Format::Proto {
+            return http2.send_headers(key, &PROTO_HEAD, false);
+        }
+        self.scratch = head_fields(format);
+        metadata.write_to(&mut self.scratch);
+        http2.send_headers(key, &self.scratch, false);
+    }
+
+    /// The end of a response whose head has been sent.
+    #[inline]
+    pub(super) fn trailers(
+        &mut self,
+        http2: &mut Connection,
+        key: StreamKey,
+        result: &Result<()>,
+        metadata: &Metadata,
+    ) {
+        if result.is_ok() && metadata.is_empty() {
+            return http2.send_trailers(key, &OK_TRAILERS);
+        }
+        self.scratch.clear();
+        self.write_end(http2, result, metadata);
+        http2.send_trailers(key, &self.scratch);
+    }
+
+    /// A response that is only an end (PROTOCOL-HTTP2, "Trailers-Only").
+    pub(super) fn trailers_only(
+        &mut self,
+        http2: &mut Connection,
+        key: StreamKey,
+        format: Format,
+        status: &Status,
+        metadata: (&Metadata, &Metadata),
+    ) {
+        self.scratch = head_fields(format);
+        metadata.0.write_to(&mut self.scratch);
+        self.write_end(http2, &Err(status.clone()), metadata.1);
+        http2.send_headers(key, &self.scratch, true);
+    }
+
+    fn write_end(&mut self, http2: &Connection, result: &Result<()>, metadata: &Metadata) {
+        let limit =
+            http2.peer_settings().max_header_list_size.map_or(STATUS_LIMIT_BYTES, |limit| limit as usize);
+        match result {
+            Ok(()) => self.scratch.push(Name::GrpcStatus, b"0"),
+            Err(status) => {
+                let used = self.scratch.list_size() + metadata.list_size();
+                status.write_trailers(&mut self.scratch, limit.saturating_sub(used));
+            }
+        }
+        metadata.write_to(&mut self.scratch);
+    }
+
+    /// An answer to what is no gRPC.
+    pub(super) fn http_status(&mut self, http2: &mut Connection, key: StreamKey, status: u16) {
+        self.scratch.clear();
+        self.scratch.push(Name::Status, status.to_string().as_bytes());
+        http2.send_headers(key, &self.scratch, true);
+    }
+}

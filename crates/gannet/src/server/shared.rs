@@ -1,0 +1,38 @@
+//! What all connections of a server share.
+
+use super::door::{ForeignConnection, HttpHandler};
+use super::routes::Routes;
+use crate::intercept::Chain;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Routes, interceptors, limits and the drain signal of one server.
+pub(crate) struct ServerShared {
+    pub(super) routes: Routes,
+    pub(super) chain: Chain,
+    pub(super) limits: CallLimits,
+    pub(super) http2: gannet_http2::Config,
+    pub(super) http: Option<Arc<dyn HttpHandler>>,
+    pub(super) foreign: Option<Arc<dyn ForeignConnection>>,
+    pub(super) always_spawn: bool,
+    pub(super) handshake_timeout: Duration,
+    pub(super) draining: watch::Sender<bool>,
+}
+
+/// What one call may take.
+#[derive(Clone, Debug)]
+pub(crate) struct CallLimits {
+    /// The largest request message, in bytes.
+    pub(crate) max_decoded_message: usize,
+    /// The largest response message, in bytes.
+    pub(crate) max_encoded_message: usize,
+    /// The longest that a call with one request and one answer may take where the client set no earlier deadline.
+    pub(crate) unary_time: Option<Duration>,
+}
+
+impl ServerShared {
+    pub(super) fn chain(&self) -> &Chain {
+        &self.chain
+    }
+}

@@ -1,0 +1,77 @@
+//! What the server's driver remembers of each stream.
+
+use super::door::HttpStream;
+use crate::stream::StreamPair;
+use crate::{Cancellation, Format};
+use bytes::Bytes;
+use gannet_core::{Deframer, TimerKey};
+use gannet_http2::{Fields, StreamKey};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::task::AbortHandle;
+
+/// A stream's place in the driver's table.
+pub(super) struct Slot {
+    pub(super) key: StreamKey,
+    pub(super) route: usize,
+    pub(super) format: Format,
+    pub(super) deadline: Option<Instant>,
+    /// Armed only once the call has outlived the turn that it came in.
+    pub(super) timer: Option<TimerKey>,
+    pub(super) state: State,
+}
+
+/// How far a stream has come.
+pub(super) enum State {
+    /// The one request message is on its way.
+    Gathering { fields: Arc<Fields>, deframer: Deframer, message: Option<Bytes> },
+    /// The handler runs.
+    Running(Running),
+    /// Not gRPC.
+    Http(HttpStream),
+}
+
+pub(super) struct Running {
+    /// The handler's task, where its first poll was not its last.
+    pub(super) task: Option<AbortHandle>,
+    pub(super) cancellation: Cancellation,
+    pub(super) pair: Option<Arc<StreamPair>>,
+    /// Cuts the request stream into messages.
+    pub(super) deframer: Deframer,
+    /// The request stream broke a rule; what still comes is thrown away.
+    pub(super) broken: bool,
+    pub(super) head_sent: bool,
+}
+
+/// The streams of a connection by the slots of their keys.
+#[derive(Default)]
+pub(super) struct Slots(Vec<Option<Slot>>);
+
+impl Slots {
+    pub(super) fn insert(&mut self, slot: Slot) {
+        let place = slot.key.slot();
+        if self.0.len() <= place {
+            self.0.resize_with(place + 1, || None);
+        }
+        self.0[place] = Some(slot);
+    }
+
+    #[inline]
+    pub(super) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Slot> {
+        self.0.get_mut(key.slot())?.as_mut().filter(|slot| slot.key == key)
+    }
+
+    #[inline]
+    pub(super) fn take(&mut self, key: StreamKey) -> Option<Slot> {
+        self.0.get_mut(key.slot())?.take_if(|slot| slot.key == key)
+    }
+
+    /// The stream at this place, whatever its generation.
+    pub(super) fn at(&mut self, place: usize) -> Option<&mut Slot> {
+        self.0.get_mut(place)?.as_mut()
+    }
+
+    pub(super) fn keys(&self) -> Vec<StreamKey> {
+        self.0.iter().flatten().map(|slot| slot.key).collect()
+    }
+}

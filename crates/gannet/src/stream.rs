@@ -1,0 +1,92 @@
+//! The messages of a streaming call, between the user's task and the connection's.
+//!
+//! Messages wait encoded, in both directions: whoever sends encodes in its own task, whoever receives decodes in its
+//! own. The connection's task only moves bytes. Each direction has one short lock; the first byte into an empty
+//! [`Outbox`] announces the stream to its connection, those that follow only append.
+
+mod inbox;
+mod outbox;
+mod receiver;
+mod sender;
+
+pub(crate) use inbox::{COPIED_BELOW_BYTES, Inbox};
+pub(crate) use outbox::Outbox;
+pub use receiver::{IntoStream, Receiver};
+pub use sender::Sender;
+
+use crate::driver::Mailbox;
+use crate::intercept::{Direction, Observers};
+use crate::{Format, MethodSpec};
+use gannet_http2::StreamKey;
+use std::sync::Arc;
+
+/// Both directions of one streaming call, in one allocation.
+pub(crate) struct StreamPair {
+    pub(crate) facts: StreamFacts,
+    pub(crate) outbox: Outbox,
+    pub(crate) inbox: Inbox,
+}
+
+/// What a stream's two ends know of their call.
+pub(crate) struct StreamFacts {
+    pub(crate) spec: &'static MethodSpec,
+    pub(crate) format: Format,
+    pub(crate) side: Side,
+    pub(crate) observers: Observers,
+    /// The largest message this side may send, in bytes.
+    pub(crate) max_encoded_message: usize,
+}
+
+/// Which end of the call a stream stands at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Client,
+    Server,
+}
+
+impl Side {
+    pub(crate) fn sends(self) -> Direction {
+        match self {
+            Side::Client => Direction::Request,
+            Side::Server => Direction::Response,
+        }
+    }
+
+    pub(crate) fn receives(self) -> Direction {
+        match self {
+            Side::Client => Direction::Response,
+            Side::Server => Direction::Request,
+        }
+    }
+}
+
+impl StreamPair {
+    pub(crate) fn new(facts: StreamFacts) -> Arc<Self> {
+        Arc::new(Self { facts, outbox: Outbox::default(), inbox: Inbox::default() })
+    }
+
+    /// Joins the stream to its place on a connection.
+    pub(crate) fn attach(&self, link: Link) {
+        self.inbox.attach(link.clone());
+        self.outbox.attach(link);
+    }
+
+    /// The call is over: what is still sent errs, what is still received ends with `how`.
+    pub(crate) fn end(&self, how: crate::Result<()>) {
+        self.outbox.end(how.clone());
+        self.inbox.end(how);
+    }
+}
+
+/// A stream's place on a connection: where news of it is announced.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) mailbox: Arc<Mailbox>,
+    pub(crate) key: StreamKey,
+}
+
+impl Link {
+    pub(crate) fn announce(&self) {
+        self.mailbox.announce(self.key);
+    }
+}

@@ -1,0 +1,196 @@
+//! Whole messages that have come and wait to be read.
+
+use super::Link;
+use crate::{Metadata, Result};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+/// A slice of the read buffer smaller than this is copied out when it has to wait, so that one byte never pins the
+/// whole buffer.
+pub(crate) const COPIED_BELOW_BYTES: usize = 4 * 1024;
+/// Credit is given back in pieces of at least this many bytes, or when the inbox runs empty at the end of a turn.
+const CREDIT_BATCH_BYTES: usize = 16 * 1024;
+/// A reader that never waits lets others run after this many messages.
+const TURN_MESSAGES: usize = 256;
+
+/// Whole messages of one stream, not yet decoded: the reader's task decodes, not the connection's.
+#[derive(Default)]
+pub(crate) struct Inbox(Mutex<Incoming>);
+
+#[derive(Default)]
+struct Incoming {
+    /// Each with what it costs on the flow-control windows.
+    messages: VecDeque<(Bytes, usize)>,
+    /// The peer's first metadata (a client's inbox).
+    headers: Option<Metadata>,
+    /// The peer's last metadata (a client's inbox).
+    trailers: Metadata,
+    ended: Option<Result<()>>,
+    /// Read, but not yet given back to the connection as credit.
+    credit: usize,
+    turn_messages: usize,
+    /// The reader is gone; what still comes is thrown away.
+    closed: bool,
+    /// The reader is gone before the end, and that is to reset the stream (a client's inbox).
+    abandoned: bool,
+    waiting: Option<Waker>,
+    waiting_for_end: Option<Waker>,
+    link: Option<Link>,
+    announced: bool,
+}
+
+/// What the connection learns from an inbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Read {
+    /// Bytes whose credit goes back to the peer.
+    pub(crate) credit: usize,
+    /// The reader went away before the end: the stream is to be reset.
+    pub(crate) abandoned: bool,
+}
+
+impl Inbox {
+    /// Joins a connection.
+    pub(crate) fn attach(&self, link: Link) {
+        let mut incoming = self.lock();
+        incoming.link = Some(link);
+        incoming.announced = false;
+        if incoming.abandoned {
+            incoming.announce();
+        }
+    }
+
+    /// A message has come whole, at the cost of so many bytes of window. Says how much credit can be given back at
+    /// once, because nobody will read it.
+    pub(crate) fn push(&self, message: Bytes, cost: usize) -> usize {
+        let mut incoming = self.lock();
+        if incoming.closed {
+            return cost;
+        }
+        let message =
+            if message.len() < COPIED_BELOW_BYTES { Bytes::copy_from_slice(&message) } else { message };
+        incoming.messages.push_back((message, cost));
+        incoming.wake();
+        0
+    }
+
+    /// The peer's headers have come.
+    pub(crate) fn set_headers(&self, headers: Metadata) {
+        let mut incoming = self.lock();
+        incoming.headers = Some(headers);
+        incoming.wake();
+    }
+
+    /// The peer's trailers have come; the end follows.
+    pub(crate) fn set_trailers(&self, trailers: Metadata) {
+        self.lock().trailers = trailers;
+    }
+
+    /// Nothing more comes. The first end counts; messages that wait are still read.
+    pub(crate) fn end(&self, how: Result<()>) {
+        let mut incoming = self.lock();
+        if incoming.ended.is_none() {
+            incoming.ended = Some(how);
+        }
+        if let Some(waker) = incoming.waiting_for_end.take() {
+            waker.wake();
+        }
+        incoming.wake();
+    }
+
+    /// The next message, or `None` after a good end. Cancel-safe: a message is taken only when it is returned.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+        let mut incoming = self.lock();
+        if incoming.turn_messages >= TURN_MESSAGES && !incoming.messages.is_empty() {
+            incoming.turn_messages = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if let Some((message, cost)) = incoming.messages.pop_front() {
+            incoming.turn_messages += 1;
+            incoming.credit += cost;
+            if incoming.credit >= CREDIT_BATCH_BYTES {
+                incoming.announce();
+            }
+            return Poll::Ready(Ok(Some(message)));
+        }
+        if let Some(end) = &incoming.ended {
+            return Poll::Ready(end.clone().map(|()| None));
+        }
+        incoming.turn_messages = 0;
+        incoming.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The peer's headers; an error where the call ended without any.
+    pub(crate) fn poll_headers(&self, cx: &mut Context<'_>) -> Poll<Result<Metadata>> {
+        let mut incoming = self.lock();
+        if let Some(headers) = &incoming.headers {
+            return Poll::Ready(Ok(headers.clone()));
+        }
+        if let Some(end) = &incoming.ended {
+            return Poll::Ready(end.clone().map(|()| Metadata::default()));
+        }
+        incoming.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The peer's trailers; empty before the end.
+    pub(crate) fn trailers(&self) -> Metadata {
+        self.lock().trailers.clone()
+    }
+
+    /// How the call ended. A second waker beside the reader's: an interceptor waits for the end while messages are read.
+    pub(crate) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        let mut incoming = self.lock();
+        if let Some(end) = &incoming.ended {
+            return Poll::Ready(end.clone());
+        }
+        incoming.waiting_for_end = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The reader is gone: what waits is thrown away. `reset` asks for the stream's end where it has not come yet.
+    pub(crate) fn close(&self, reset: bool) {
+        let mut incoming = self.lock();
+        incoming.closed = true;
+        incoming.credit += incoming.messages.iter().map(|(_, cost)| cost).sum::<usize>();
+        incoming.messages = VecDeque::new();
+        incoming.abandoned = reset && incoming.ended.is_none();
+        if incoming.credit > 0 || incoming.abandoned {
+            incoming.announce();
+        }
+    }
+
+    /// The connection's side: what was read since the last time.
+    pub(crate) fn take_read(&self) -> Read {
+        let mut incoming = self.lock();
+        incoming.announced = false;
+        Read { credit: std::mem::take(&mut incoming.credit), abandoned: incoming.abandoned }
+    }
+
+    /// Whether a whole message waits to be read.
+    pub(crate) fn has_message(&self) -> bool {
+        !self.lock().messages.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Incoming> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Incoming {
+    fn announce(&mut self) {
+        let Some(link) = &self.link else { return };
+        if !std::mem::replace(&mut self.announced, true) {
+            link.announce();
+        }
+    }
+
+    fn wake(&mut self) {
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Encoded messages on their way to the connection.
+
+use super::Link;
+use crate::codec::put_message;
+use crate::{Metadata, Output, Result, Status};
+use std::sync::{Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+/// Above this many bytes in its outbox a sender waits; it is woken when the connection takes them.
+const HIGH_WATER_BYTES: usize = 64 * 1024;
+/// A sender that never waits lets others run after this much.
+const TURN_BYTES: usize = 32 * 1024;
+const TURN_MESSAGES: usize = 256;
+
+/// Encoded messages of one stream on their way to its connection.
+#[derive(Default)]
+pub(crate) struct Outbox(Mutex<Outgoing>);
+
+#[derive(Default)]
+struct Outgoing {
+    bytes: Output,
+    /// Response metadata, until the first message takes it along.
+    headers: Metadata,
+    /// A message or the end has been sent: headers can't change any more.
+    headers_gone: bool,
+    /// This side has no more to send (a client's half-close).
+    finished: bool,
+    /// The sender was dropped without finishing.
+    abandoned: bool,
+    /// How the call ended, once it has.
+    ended: Option<Result<()>>,
+    /// Bytes and messages since the sender last let others run.
+    turn_bytes: usize,
+    turn_messages: usize,
+    waiting: Option<Waker>,
+    link: Option<Link>,
+    announced: bool,
+}
+
+/// What the connection took out of an [`Outbox`].
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// The response metadata, once: with the first message.
+    pub(crate) headers: Option<Metadata>,
+    /// Nothing comes after these bytes.
+    pub(crate) finished: bool,
+    /// The sender went away without finishing: the stream is to be reset.
+    pub(crate) abandoned: bool,
+}
+
+impl Outbox {
+    /// Joins a connection; what has been sent so far is announced.
+    pub(crate) fn attach(&self, link: Link) {
+        let mut out = self.lock();
+        out.link = Some(link);
+        out.announced = false;
+        if !out.bytes.is_empty() || out.finished || out.abandoned {
+            out.announce();
+        }
+    }
+
+    /// Adds response metadata, while that is possible.
+    pub(crate) fn change_headers(&self, change: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
+        let mut out = self.lock();
+        if out.headers_gone {
+            return Err(Status::failed_precondition(
+                "response metadata must be set before the first message is sent",
+            ));
+        }
+        change(&mut out.headers)
+    }
+
+    /// Appends one message as soon as there is room. Cancel-safe: while it is pending nothing has been sent.
+    pub(crate) fn poll_send(
+        &self,
+        cx: &mut Context<'_>,
+        limit: usize,
+        encode: impl FnOnce(&mut Output) -> Result<()>,
+    ) -> Poll<Result<()>> {
+        let mut out = self.lock();
+        std::task::ready!(out.poll_room(cx))?;
+        let len = put_message(&mut out.bytes, limit, encode)?;
+        out.count(len);
+        Poll::Ready(Ok(()))
+    }
+
+    /// As [`Outbox::poll_send`], for bytes that are no gRPC message.
+    pub(crate) fn poll_send_raw(&self, cx: &mut Context<'_>, bytes: &bytes::Bytes) -> Poll<Result<()>> {
+        let mut out = self.lock();
+        std::task::ready!(out.poll_room(cx))?;
+        out.bytes.put_bytes(bytes.clone());
+        out.count(bytes.len());
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until the connection has taken everything, or the call is over.
+    pub(crate) fn poll_taken(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut out = self.lock();
+        if out.ended.is_some() || out.bytes.is_empty() {
+            return Poll::Ready(());
+        }
+        out.waiting = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Half-close: nothing more will be sent.
+    pub(crate) fn finish(&self) {
+        let mut out = self.lock();
+        out.finished = true;
+        out.announce();
+    }
+
+    /// The sender is gone. Without a half-close or an end the stream must not look complete.
+    pub(crate) fn abandon(&self) {
+        let mut out = self.lock();
+        if !out.finished && out.ended.is_none() {
+            out.abandoned = true;
+            out.announce();
+        }
+    }
+
+    /// The connection's side: moves all that waits to `target` and wakes the sender.
+    pub(crate) fn take(&self, target: &mut Output) -> Taken {
+        let mut out = self.lock();
+        out.announced = false;
+        let taken = Taken {
+            headers: (!out.bytes.is_empty()).then(|| std::mem::take(&mut out.headers)),
+            finished: out.finished,
+            abandoned: out.abandoned,
+        };
+        target.append(&mut out.bytes);
+        let waker = out.waiting.take();
+        drop(out);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        taken
+    }
+
+    /// The response metadata that no message took along, for an answer that has none.
+    pub(crate) fn take_headers(&self) -> Metadata {
+        let mut out = self.lock();
+        out.headers_gone = true;
+        std::mem::take(&mut out.headers)
+    }
+
+    /// The call is over: a sender that somebody kept gets an error, not a hole. What was sent before stays to be
+    /// taken. The first end counts.
+    pub(crate) fn end(&self, how: Result<()>) {
+        let mut out = self.lock();
+        if out.ended.is_none() {
+            out.ended = Some(how);
+        }
+        let waker = out.waiting.take();
+        drop(out);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outgoing> {
+        // A panic in an encoder leaves the outbox as it was: `put_message` only ever appends.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Outgoing {
+    /// Ready when there is room for a message, an error when there will never be.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        if let Some(end) = &self.ended {
+            return Poll::Ready(Err(end.clone().err().unwrap_or_else(call_has_ended)));
+        }
+        if self.finished {
+            return Poll::Ready(Err(Status::failed_precondition("this stream has been finished")));
+        }
+        if self.bytes.len() >= HIGH_WATER_BYTES {
+            self.waiting = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        if self.turn_bytes >= TURN_BYTES || self.turn_messages >= TURN_MESSAGES {
+            (self.turn_bytes, self.turn_messages) = (0, 0);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn count(&mut self, len: usize) {
+        self.turn_bytes += len;
+        self.turn_messages += 1;
+        self.headers_gone = true;
+        self.announce();
+    }
+
+    fn announce(&mut self) {
+        let Some(link) = &self.link else { return };
+        if !std::mem::replace(&mut self.announced, true) {
+            link.announce();
+        }
+    }
+}
+
+fn call_has_ended() -> Status {
+    Status::failed_precondition("the call has ended; nothing more can be sent")
+}

@@ -1,0 +1,92 @@
+//! The receiving end of a stream of messages.
+
+use super::{Side, StreamPair};
+use crate::{Messages, Metadata, Result};
+use futures_core::Stream;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+/// Reads the messages of a stream: a handler's requests, a client's responses.
+///
+/// On a client, dropping it before the end resets the stream.
+pub struct Receiver<M> {
+    pair: Arc<StreamPair>,
+    messages: Messages<M>,
+}
+
+impl<M> Receiver<M> {
+    pub(crate) fn new(pair: Arc<StreamPair>, messages: Messages<M>) -> Self {
+        Self { pair, messages }
+    }
+
+    /// The next message; `None` after the peer's good end.
+    ///
+    /// Cancel-safe: a message is taken only when it is returned.
+    ///
+    /// # Errors
+    /// The status that the call ended with.
+    pub async fn next(&mut self) -> Result<Option<M>> {
+        poll_fn(|cx| self.poll_next_message(cx)).await
+    }
+
+    /// The metadata that the server sent before its first message. Waits for it.
+    ///
+    /// # Errors
+    /// The status of the call where it ended before.
+    pub async fn headers(&mut self) -> Result<Metadata> {
+        poll_fn(|cx| self.pair.inbox.poll_headers(cx)).await
+    }
+
+    /// The metadata that came with the end; empty before it.
+    #[must_use]
+    pub fn trailers(&self) -> Metadata {
+        self.pair.inbox.trailers()
+    }
+
+    /// The same messages as a [`futures_core::Stream`].
+    #[must_use]
+    pub fn into_stream(self) -> IntoStream<M> {
+        IntoStream { receiver: self, ended: false }
+    }
+
+    fn poll_next_message(&self, cx: &mut Context<'_>) -> Poll<Result<Option<M>>> {
+        let Some(bytes) = ready!(self.pair.inbox.poll_next(cx))? else { return Poll::Ready(Ok(None)) };
+        let facts = &self.pair.facts;
+        facts.observers.see(facts.spec, facts.side.receives(), &bytes)?;
+        Poll::Ready((self.messages.decode)(facts.format, bytes).map(Some))
+    }
+}
+
+impl<M> Drop for Receiver<M> {
+    fn drop(&mut self) {
+        self.pair.inbox.close(self.pair.facts.side == Side::Client);
+    }
+}
+
+impl<M> std::fmt::Debug for Receiver<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Receiver({})", self.pair.facts.spec.path)
+    }
+}
+
+/// A [`Receiver`] as a [`Stream`]: it ends after the peer's good end or the first error.
+#[derive(Debug)]
+pub struct IntoStream<M> {
+    receiver: Receiver<M>,
+    ended: bool,
+}
+
+impl<M> Stream for IntoStream<M> {
+    type Item = Result<M>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<M>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let next = ready!(self.receiver.poll_next_message(cx)).transpose();
+        self.ended = !matches!(next, Some(Ok(_)));
+        Poll::Ready(next)
+    }
+}
