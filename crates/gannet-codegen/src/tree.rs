@@ -6,8 +6,15 @@ use std::fmt::Write;
 
 /// Generated code is checked where it is made: its users' lints would only report what they cannot change.
 /// `deprecated`: a type that the .proto deprecates is still named by the code beside it.
-const ALLOWED_LINTS: &str = "missing_docs, deprecated, dead_code, unused_imports, unused_qualifications, \
-unreachable_pub, non_camel_case_types, rustdoc::broken_intra_doc_links, clippy::all, clippy::pedantic, clippy::nursery";
+const ATTRIBUTES: &str = "#[rustfmt::skip]
+#[allow(missing_docs, deprecated, dead_code, unused_imports, unused_qualifications, unreachable_pub, \
+non_camel_case_types, rustdoc::broken_intra_doc_links, clippy::all, clippy::pedantic, clippy::nursery)]
+";
+
+/// Files without a package stand at the root of the tree, where attributes have no module to stand on: so they get one,
+/// which sees the other packages beside it and is seen through.
+const UNNAMED_BEGIN: &str = "mod unnamed_package {\n    use super::*;\n";
+const UNNAMED_END: &str = "}\n#[allow(unused_imports, unreachable_pub)]\npub use unnamed_package::*;\n";
 
 /// A file with nested modules, one for each segment of a package's name, that includes each package's file.
 ///
@@ -36,11 +43,14 @@ impl Module<'_> {
     fn write(&self, depth: usize, text: &mut String) {
         let indent = "    ".repeat(depth);
         for file in &self.files {
-            let _ = writeln!(text, "{indent}include!(\"{file}\");");
+            let _ = match depth {
+                0 => write!(text, "{ATTRIBUTES}{UNNAMED_BEGIN}    include!(\"{file}\");\n{UNNAMED_END}"),
+                _ => writeln!(text, "{indent}include!(\"{file}\");"),
+            };
         }
         for (name, module) in &self.children {
             if depth == 0 {
-                let _ = writeln!(text, "#[rustfmt::skip]\n#[allow({ALLOWED_LINTS})]");
+                text.push_str(ATTRIBUTES);
             }
             let _ = writeln!(text, "{indent}pub mod {} {{", names::ident(name));
             module.write(depth + 1, text);
@@ -58,8 +68,13 @@ mod tests {
         let files = [("", "_.rs"), ("a.type", "a.type.rs"), ("a", "a.rs"), ("b.v1", "b.v1.rs")];
         let tree = module_tree(files.into_iter());
         let (_, tree) = tree.split_once("\n\n").unwrap();
-        let tree = tree.replace(&format!("#[rustfmt::skip]\n#[allow({ALLOWED_LINTS})]\n"), "");
-        let expected = r#"include!("_.rs");
+        let tree = tree.replace(ATTRIBUTES, "");
+        let expected = r#"mod unnamed_package {
+    use super::*;
+    include!("_.rs");
+}
+#[allow(unused_imports, unreachable_pub)]
+pub use unnamed_package::*;
 pub mod a {
     include!("a.rs");
     pub mod r#type {

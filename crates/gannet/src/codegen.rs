@@ -6,6 +6,9 @@ pub use crate::{
     Answer, Bidi, BoxFuture, Call, Channel, ClientStreaming, Codec, Idempotency, Messages, MethodSpec,
     Receiver, Reply, Result, Sender, ServerStreaming, Service, ServiceSpec, Status, Unary,
 };
+/// Messages name buffa's crates through here, so that their users depend on gannet alone.
+#[cfg(feature = "buffa")]
+pub use {::buffa, ::buffa_types};
 
 /// Generated code names this constant: code of another version does not compile, and says why there.
 pub const VERSION_1: () = ();

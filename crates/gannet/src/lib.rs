@@ -19,6 +19,12 @@ mod server;
 mod service;
 mod stream;
 
+/// The library of the generated messages: `MessageField`, `EnumValue` and the trait `Message`.
+#[cfg(feature = "buffa")]
+pub use ::buffa;
+/// The messages of `google.protobuf`, such as `Timestamp` and `Empty`.
+#[cfg(feature = "buffa")]
+pub use ::buffa_types::google::protobuf as well_known;
 pub use call::{Call, CallContext, CancelReason, Cancellation, Extensions};
 pub use client::{Bidi, Channel, ChannelBuilder, ClientStreaming, ServerStreaming, Unary, UnaryResponse};
 #[cfg(feature = "buffa")]

@@ -1,2 +1,0 @@
-//! A first gannet service.
-fn main() {}
