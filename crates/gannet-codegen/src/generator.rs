@@ -112,14 +112,14 @@ impl Generator {
         self
     }
 
-    /// Whether messages are serialized as Protobuf JSON by serde. Needs `serde` as a dependency and buffa's feature
-    /// `json`. Default: false.
+    /// Whether messages are serialized as Protobuf JSON by serde. Needs `serde` as a dependency and gannet's
+    /// feature `json`. Default: false.
     pub fn json(mut self, generate: bool) -> Self {
         self.buffa.generate_json = generate;
         self
     }
 
-    /// Whether messages have the Protobuf text format. Needs buffa's feature `text`. Default: false.
+    /// Whether messages have the Protobuf text format. Needs gannet's feature `text`. Default: false.
     pub fn text(mut self, generate: bool) -> Self {
         self.buffa.generate_text = generate;
         self
