@@ -268,10 +268,11 @@ fn ipv4_address(text: &str) -> Result<SocketAddr, Problem> {
 
 fn ipv6_address(text: &str) -> Result<SocketAddr, Problem> {
     // With a scope: `[fe80::1%2]:50051`.
-    if let Ok(address) = text.parse::<SocketAddr>() {
-        if address.is_ipv6() && address.port() != 0 {
-            return Ok(address);
-        }
+    if let Ok(address) = text.parse::<SocketAddr>()
+        && address.is_ipv6()
+        && address.port() != 0
+    {
+        return Ok(address);
     }
     let (address, port) = host_and_port(text).map_err(|problem| match problem {
         Problem::Port(_) => problem,

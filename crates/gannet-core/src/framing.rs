@@ -140,10 +140,10 @@ impl Deframer {
     #[expect(clippy::should_implement_trait, reason = "it is not an iterator: it goes on after None")]
     pub fn next(&mut self) -> Result<Option<Frame>> {
         self.fill_first();
-        if !self.has_begun() {
-            if let Some(frame) = self.next_within_first()? {
-                return Ok(Some(frame));
-            }
+        if !self.has_begun()
+            && let Some(frame) = self.next_within_first()?
+        {
+            return Ok(Some(frame));
         }
         self.gather()
     }

@@ -250,10 +250,11 @@ impl Output {
         if self.segments.is_empty() {
             return Bytes::from(self.tail).slice(self.consumed..);
         }
-        if self.segments.len() == 1 && self.tail.is_empty() {
-            if let Some(Segment::Shared(bytes)) = self.segments.pop_front() {
-                return bytes.slice(self.consumed..);
-            }
+        if self.segments.len() == 1
+            && self.tail.is_empty()
+            && let Some(Segment::Shared(bytes)) = self.segments.pop_front()
+        {
+            return bytes.slice(self.consumed..);
         }
         Bytes::from(self.to_vec())
     }

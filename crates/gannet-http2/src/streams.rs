@@ -201,9 +201,9 @@ mod tests {
                 if !insert {
                     table.remove(id);
                     model.remove(&id);
-                } else if !model.contains_key(&id) {
+                } else if let std::collections::btree_map::Entry::Vacant(place) = model.entry(id) {
                     table.insert(id, number as u32);
-                    model.insert(id, number as u32);
+                    place.insert(number as u32);
                 }
                 for id in 0..121 {
                     prop_assert_eq!(table.find(id), model.get(&id).copied());

@@ -1,5 +1,11 @@
 //! Two connections joined in memory, their bytes cut at every place.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and has its own clock"
+)]
+
 use bytes::Bytes;
 use gannet_http2::{Config, Connection, Event, Fields, Name, Output, StreamKey};
 use proptest::prelude::*;

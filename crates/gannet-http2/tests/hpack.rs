@@ -1,5 +1,11 @@
 //! HPACK against itself: what is encoded comes back, whatever the tables do, and hostile blocks never panic.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and has its own clock"
+)]
+
 use gannet_http2::Fields;
 use gannet_http2::hpack::{Decoder, Encoder};
 use proptest::prelude::*;

@@ -136,10 +136,10 @@ impl Call {
     /// client it never resolves.
     pub async fn draining(&self) {
         let draining = self.0.connection.as_ref().map(|connection| connection.draining.clone());
-        if let Some(mut draining) = draining {
-            if draining.wait_for(|draining| *draining).await.is_ok() {
-                return;
-            }
+        if let Some(mut draining) = draining
+            && draining.wait_for(|draining| *draining).await.is_ok()
+        {
+            return;
         }
         std::future::pending().await
     }

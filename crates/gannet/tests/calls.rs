@@ -1,5 +1,11 @@
 //! All four kinds of calls through the whole stack: in process, and over TCP.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and has its own clock"
+)]
+
 mod greeter;
 
 use gannet::{CancelReason, Channel, Code, Server, ServerHandle, Status};
@@ -180,4 +186,22 @@ async fn a_shutdown_lets_calls_finish_and_ends_what_is_left() {
     assert_eq!(wait.await.unwrap().unwrap(), hello("Hello wait"));
     let status = for_ever.await.unwrap().unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Unavailable, "server is shutting down"));
+}
+
+/// Messages that together pass the window while the last of them is on its way: its credit must not wait for a batch.
+#[tokio::test]
+async fn a_message_that_the_window_cuts_arrives() {
+    let client = GreeterClient::in_process(Plain::default());
+    let (mut outbound, mut inbound) = client.chat().await.unwrap();
+    for size in [27_182, 8, 1_828, 45_904, 60_000, 10] {
+        outbound.send(hello(&"x".repeat(size))).await.unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(5), inbound.next()).await.unwrap();
+        assert_eq!(answer.unwrap().unwrap().0.len(), size + "Echo: ".len());
+    }
+    let mut batch = client.batch();
+    for size in [27_182, 8, 1_828, 45_904] {
+        batch.send(hello(&"x".repeat(size))).await.unwrap();
+    }
+    let answer = tokio::time::timeout(Duration::from_secs(5), batch.finish()).await.unwrap();
+    assert_eq!(answer.unwrap().0.len(), 74_922);
 }

@@ -49,19 +49,25 @@ impl Connection {
     /// A begun message needs this many bytes more than have come. Where the stream's window can't carry them the rest
     /// is lent from the pool: whole or not at all, first come first served.
     pub fn request_credit(&mut self, key: StreamKey, bytes: usize) {
-        let Some(stream) = self.streams.get_mut(key) else { return };
-        let window = stream.receive_window.max(0) + i64::from(stream.released);
-        let missing = i64::try_from(bytes).unwrap_or(i64::MAX) - window;
-        if missing <= 0 {
+        let wanted = i64::try_from(bytes).unwrap_or(i64::MAX);
+        if self.missing(key, wanted) <= 0 {
             return;
         }
+        // What was released and kept back for a batch comes first: it may be enough.
+        self.give_credit(key);
+        let missing = self.missing(key, wanted);
+        let Some(stream) = self.streams.get_mut(key).filter(|_| missing > 0) else { return };
         let first_ask = stream.wants_credit == 0;
         stream.wants_credit = u32::try_from(missing).unwrap_or(u32::MAX).min(self.pool.total);
         if first_ask {
             self.pool.waiting.push_back(key);
         }
-        self.give_credit(key);
         self.lend();
+    }
+
+    /// How many of these bytes the stream's window does not let through.
+    fn missing(&self, key: StreamKey, bytes: i64) -> i64 {
+        self.streams.get(key).map_or(0, |stream| bytes - stream.receive_window.max(0))
     }
 
     /// Sends what the application released as WINDOW_UPDATE.

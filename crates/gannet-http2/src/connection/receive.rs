@@ -39,10 +39,10 @@ impl Judged {
         let same = |known: &&(Arc<Fields>, Section, Option<u64>)| {
             Arc::ptr_eq(&known.0, &decoded.fields) && known.1 == section
         };
-        if decoded.repeated {
-            if let Some((_, _, length)) = self.sections.iter().find(same) {
-                return Ok(*length);
-            }
+        if decoded.repeated
+            && let Some((_, _, length)) = self.sections.iter().find(same)
+        {
+            return Ok(*length);
         }
         if decoded.oversized {
             let reason = "a field section is larger than SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §10.5.1)";

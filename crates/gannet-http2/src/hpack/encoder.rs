@@ -99,10 +99,10 @@ impl Encoder {
         let statics = &STATIC_BY_NAME[field.name as usize];
         let newest = self.newest.get(field.name as usize).copied().unwrap_or(0);
         let dynamic = self.table.place_of(newest).and_then(|place| Some((place, self.table.get(place)?)));
-        if let Some((place, entry)) = dynamic {
-            if entry.value() == field.value {
-                return Found::Both(STATIC_TABLE.len() + 1 + place);
-            }
+        if let Some((place, entry)) = dynamic
+            && entry.value() == field.value
+        {
+            return Found::Both(STATIC_TABLE.len() + 1 + place);
         }
         for &index in statics {
             if STATIC_TABLE[index - 1].1.as_bytes() == field.value {

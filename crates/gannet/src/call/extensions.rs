@@ -14,6 +14,7 @@ use std::collections::HashMap;
 /// assert_eq!(extensions.get::<Tenant>(), Some(&Tenant(7)));
 /// ```
 #[derive(Default)]
+#[expect(clippy::box_collection, reason = "one pointer in every call, most of which have no extensions")]
 pub struct Extensions(Option<Box<HashMap<TypeId, Box<dyn Any + Send + Sync>>>>);
 
 impl Extensions {

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 const KEPT: usize = 32;
 
 thread_local! {
+    #[expect(clippy::vec_box, reason = "the boxes themselves are what is kept")]
     static FREE: RefCell<Vec<Box<State>>> = const { RefCell::new(Vec::new()) };
 }
 

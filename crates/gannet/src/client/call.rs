@@ -40,21 +40,18 @@ macro_rules! call_setters {
     ($($kind:ident),*) => {$(
         impl<Req, Res> $kind<Req, Res> {
             /// How long the call may take in all, from now. A call made from a handler also ends with that handler's.
-            #[must_use]
             pub fn deadline(mut self, timeout: std::time::Duration) -> Self {
                 self.options.timeout = Some(timeout);
                 self
             }
 
             /// Adds a text value to the request's metadata. A name or value that can't stand there is the call's error.
-            #[must_use]
             pub fn metadata(mut self, name: &str, value: &str) -> Self {
                 self.options.add(|metadata| metadata.append(name, value));
                 self
             }
 
             /// Adds bytes to the request's metadata; the name ends with `-bin`.
-            #[must_use]
             pub fn metadata_bin(mut self, name: &str, value: &[u8]) -> Self {
                 self.options.add(|metadata| metadata.append_bin(name, value));
                 self
@@ -62,7 +59,6 @@ macro_rules! call_setters {
 
             /// Waits for a connection instead of failing while there is none to be had. Default: the call fails with
             /// UNAVAILABLE once an attempt to connect has failed.
-            #[must_use]
             pub fn wait_for_ready(mut self) -> Self {
                 self.options.wait_for_ready = true;
                 self

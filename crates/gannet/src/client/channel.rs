@@ -173,7 +173,7 @@ impl Channel {
 
     /// Tries until there is a connection or nobody has the channel any more.
     async fn keep_connecting(self) {
-        let mut backoff = gannet_core::Backoff::new(self.0.settings.backoff.clone());
+        let mut backoff = gannet_core::Backoff::new(self.0.settings.backoff);
         loop {
             let attempt = backoff.start_attempt(Instant::now(), random());
             let connected = self.0.connector.connect(&self, attempt.deadline).await;

@@ -379,8 +379,9 @@ impl Attempts {
         }
         slot.deframer.detach(COPIED_BELOW_BYTES);
         // A small answer waits for its trailers, which are most often in the same read; it must not pin the buffer.
-        if slot.state.pair.as_ref().is_none_or(|pair| !pair.inbox.has_message()) {
-            http2.request_credit(key, slot.deframer.needed());
+        let needed = slot.deframer.needed();
+        if needed > 0 && slot.state.pair.as_ref().is_none_or(|pair| pair.inbox.may_borrow()) {
+            http2.request_credit(key, needed);
         }
     }
 
@@ -417,11 +418,10 @@ impl Attempts {
         let Some(slot) = self.get(key) else { return };
         let Some(pair) = slot.state.pair.clone() else { return };
         let read = pair.inbox.take_read();
-        if read.credit > 0 {
-            http2.release_capacity(key, read.credit);
-            if !pair.inbox.has_message() {
-                http2.request_credit(key, slot.deframer.needed());
-            }
+        http2.release_capacity(key, read.credit);
+        let needed = slot.deframer.needed();
+        if needed > 0 && pair.inbox.may_borrow() {
+            http2.request_credit(key, needed);
         }
         if read.abandoned {
             return self.give_up(http2, key, Status::cancelled("the receiver was dropped before the end"));

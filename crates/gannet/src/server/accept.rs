@@ -14,7 +14,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What somebody who speaks HTTP/1.1 to this port is told.
 const NOT_HTTP2: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
-    content-length: 55\r\n\r\nThis port speaks gRPC over HTTP/2, without an upgrade.\r\n";
+    content-length: 56\r\n\r\nThis port speaks gRPC over HTTP/2, without an upgrade.\r\n";
 
 /// Serves a connection that has been accepted, to its end.
 pub(crate) async fn serve_connection<S: Io>(

@@ -437,7 +437,7 @@ impl Calls {
             return;
         }
         running.deframer.detach(crate::stream::COPIED_BELOW_BYTES);
-        if !pair.inbox.has_message() {
+        if running.deframer.needed() > 0 && pair.inbox.may_borrow() {
             http2.request_credit(key, running.deframer.needed());
         }
     }
@@ -578,11 +578,9 @@ impl Calls {
         };
         let Some(pair) = running.pair.as_ref().map(Arc::clone) else { return };
         let read = pair.inbox.take_read();
-        if read.credit > 0 {
-            http2.release_capacity(key, read.credit);
-            if !running.broken && !pair.inbox.has_message() {
-                http2.request_credit(key, running.deframer.needed());
-            }
+        http2.release_capacity(key, read.credit);
+        if running.deframer.needed() > 0 && !running.broken && pair.inbox.may_borrow() {
+            http2.request_credit(key, running.deframer.needed());
         }
         if http2.queued(key) >= QUEUED_PER_STREAM_BYTES {
             return;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 /// A slice of the read buffer smaller than this is copied out when it has to wait, so that one byte never pins the
 /// whole buffer.
 pub(crate) const COPIED_BELOW_BYTES: usize = 4 * 1024;
-/// Credit is given back in pieces of at least this many bytes, or when the inbox runs empty at the end of a turn.
+/// Credit is given back in pieces of at least this many bytes, or when a message waits for it.
 const CREDIT_BATCH_BYTES: usize = 16 * 1024;
 /// A reader that never waits lets others run after this many messages.
 const TURN_MESSAGES: usize = 256;
@@ -31,6 +31,8 @@ struct Incoming {
     /// Read, but not yet given back to the connection as credit.
     credit: usize,
     turn_messages: usize,
+    /// A message is on its way that the window can't carry.
+    starving: bool,
     /// The reader is gone; what still comes is thrown away.
     closed: bool,
     /// The reader is gone before the end, and that is to reset the stream (a client's inbox).
@@ -110,7 +112,8 @@ impl Inbox {
         if let Some((message, cost)) = incoming.messages.pop_front() {
             incoming.turn_messages += 1;
             incoming.credit += cost;
-            if incoming.credit >= CREDIT_BATCH_BYTES {
+            let starving = incoming.messages.is_empty() && std::mem::take(&mut incoming.starving);
+            if starving || incoming.credit >= CREDIT_BATCH_BYTES {
                 incoming.announce();
             }
             return Poll::Ready(Ok(Some(message)));
@@ -170,9 +173,12 @@ impl Inbox {
         Read { credit: std::mem::take(&mut incoming.credit), abandoned: incoming.abandoned }
     }
 
-    /// Whether a whole message waits to be read.
-    pub(crate) fn has_message(&self) -> bool {
-        !self.lock().messages.is_empty()
+    /// Asks for credit beyond the window, for a message whose rest does not fit into it. `false` while whole messages
+    /// wait to be read: the stream is announced again when the last of them is.
+    pub(crate) fn may_borrow(&self) -> bool {
+        let mut incoming = self.lock();
+        incoming.starving = !incoming.messages.is_empty();
+        !incoming.starving
     }
 
     fn lock(&self) -> MutexGuard<'_, Incoming> {
