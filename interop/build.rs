@@ -1,0 +1,4 @@
+//! Generates the interop services.
+fn main() -> gannet_build::Result {
+    gannet_build::compile(&["proto/grpc/testing/test.proto"], &["proto"])
+}

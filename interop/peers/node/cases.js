@@ -1,0 +1,171 @@
+// The interop cases over grpc-js, as grpc/grpc doc/interop-test-descriptions.md describes them.
+//
+// usage: node cases.js --proto=DIR --server_host=127.0.0.1 --server_port=10000 --test_case=NAME[,NAME...]
+'use strict';
+
+const assert = require('node:assert');
+const path = require('node:path');
+const grpc = require('@grpc/grpc-js');
+const loader = require('@grpc/proto-loader');
+
+const flags = Object.fromEntries(process.argv.slice(2).map((flag) => flag.replace(/^--/, '').split(/=(.*)/s)));
+const definition = loader.loadSync('grpc/testing/test.proto', {
+  keepCase: true, longs: String, enums: String, defaults: true, oneofs: true,
+  includeDirs: [path.resolve(flags.proto)],
+});
+const testing = grpc.loadPackageDefinition(definition).grpc.testing;
+const target = `${flags.server_host ?? 'localhost'}:${flags.server_port ?? '10000'}`;
+const client = new testing.TestService(target, grpc.credentials.createInsecure());
+
+const RESPONSE_SIZES = [31415, 9, 2653, 58979];
+const REQUEST_SIZES = [27182, 8, 1828, 45904];
+const payload = (size) => ({ body: Buffer.alloc(size) });
+const streamingRequest = (responseSize, size) => ({ response_parameters: [{ size: responseSize }], payload: payload(size) });
+const largeRequest = { response_size: 314159, payload: payload(271828) };
+
+/** A unary call as a promise of its answer and metadata. */
+function unary(method, request, metadata = new grpc.Metadata()) {
+  return new Promise((resolve, reject) => {
+    let initial;
+    let response;
+    const call = method.call(client, request, metadata, (error, answer) => {
+      if (error) reject(error);
+      else response = answer;
+    });
+    call.on('metadata', (received) => { initial = received; });
+    call.on('status', (status) => resolve({ response, initial, trailing: status.metadata, status }));
+  });
+}
+
+async function endsWith(code, promise, details) {
+  const error = await promise.then(() => null, (error) => error);
+  assert.ok(error, `the call ended OK, not ${grpc.status[code]}`);
+  assert.strictEqual(error.code, code, `${error.code}: ${error.details}`);
+  if (details !== undefined) assert.strictEqual(error.details, details);
+}
+
+async function all(stream) {
+  const received = [];
+  for await (const response of stream) received.push(response);
+  return received;
+}
+
+const ended = (stream) => new Promise((resolve) => { stream.on('status', resolve); });
+
+function echoed() {
+  const metadata = new grpc.Metadata();
+  metadata.set('x-grpc-test-echo-initial', 'test_initial_metadata_value');
+  metadata.set('x-grpc-test-echo-trailing-bin', Buffer.from([0xab, 0xab, 0xab]));
+  return metadata;
+}
+
+function checkEchoed(initial, trailing) {
+  assert.deepStrictEqual(initial.get('x-grpc-test-echo-initial'), ['test_initial_metadata_value']);
+  assert.deepStrictEqual(trailing.get('x-grpc-test-echo-trailing-bin'), [Buffer.from([0xab, 0xab, 0xab])]);
+}
+
+const cases = {
+  async empty_unary() {
+    assert.deepStrictEqual((await unary(client.EmptyCall, {})).response, {});
+  },
+  async large_unary() {
+    assert.strictEqual((await unary(client.UnaryCall, largeRequest)).response.payload.body.length, 314159);
+  },
+  async client_streaming() {
+    const sum = await new Promise((resolve, reject) => {
+      const call = client.StreamingInputCall((error, response) => (error ? reject(error) : resolve(response)));
+      for (const size of REQUEST_SIZES) call.write({ payload: payload(size) });
+      call.end();
+    });
+    assert.strictEqual(sum.aggregated_payload_size, 74922);
+  },
+  async server_streaming() {
+    const responses = await all(client.StreamingOutputCall({ response_parameters: RESPONSE_SIZES.map((size) => ({ size })) }));
+    assert.deepStrictEqual(responses.map((response) => response.payload.body.length), RESPONSE_SIZES);
+  },
+  async ping_pong() {
+    const call = client.FullDuplexCall();
+    const responses = call[Symbol.asyncIterator]();
+    for (const [place, size] of REQUEST_SIZES.entries()) {
+      call.write(streamingRequest(RESPONSE_SIZES[place], size));
+      assert.strictEqual((await responses.next()).value.payload.body.length, RESPONSE_SIZES[place]);
+    }
+    call.end();
+    assert.ok((await responses.next()).done);
+  },
+  async empty_stream() {
+    const call = client.FullDuplexCall();
+    call.end();
+    assert.deepStrictEqual(await all(call), []);
+  },
+  async custom_metadata() {
+    const answer = await unary(client.UnaryCall, largeRequest, echoed());
+    checkEchoed(answer.initial, answer.trailing);
+    const call = client.FullDuplexCall(echoed());
+    const initial = new Promise((resolve) => { call.on('metadata', resolve); });
+    const status = ended(call);
+    call.write(streamingRequest(314159, 271828));
+    call.end();
+    assert.strictEqual((await all(call)).length, 1);
+    checkEchoed(await initial, (await status).metadata);
+  },
+  async status_code_and_message() {
+    const wanted = { code: 2, message: 'test status message' };
+    await endsWith(2, unary(client.UnaryCall, { response_status: wanted }), wanted.message);
+    const call = client.FullDuplexCall();
+    call.write({ response_status: wanted });
+    call.end();
+    await endsWith(2, all(call), wanted.message);
+  },
+  async special_status_message() {
+    const wanted = { code: 2, message: '\t\ntest with whitespace\r\nand Unicode BMP \u263a and non-BMP \u{1f608}\t\n' };
+    await endsWith(2, unary(client.UnaryCall, { response_status: wanted }), wanted.message);
+  },
+  async unimplemented_method() {
+    await endsWith(grpc.status.UNIMPLEMENTED, unary(client.UnimplementedCall, {}));
+  },
+  async unimplemented_service() {
+    const other = new testing.UnimplementedService(target, grpc.credentials.createInsecure());
+    await endsWith(grpc.status.UNIMPLEMENTED, new Promise((resolve, reject) => {
+      other.UnimplementedCall({}, (error, response) => (error ? reject(error) : resolve(response)));
+    }));
+    other.close();
+  },
+  async cancel_after_begin() {
+    const end = new Promise((resolve, reject) => {
+      const call = client.StreamingInputCall((error, response) => (error ? reject(error) : resolve(response)));
+      call.cancel();
+    });
+    await endsWith(grpc.status.CANCELLED, end);
+  },
+  async cancel_after_first_response() {
+    const call = client.FullDuplexCall();
+    const responses = call[Symbol.asyncIterator]();
+    call.write(streamingRequest(31415, 27182));
+    await responses.next();
+    call.cancel();
+    await endsWith(grpc.status.CANCELLED, responses.next());
+  },
+  async timeout_on_sleeping_server() {
+    const call = client.FullDuplexCall({ deadline: Date.now() + 1 });
+    call.write({ payload: payload(27182) });
+    await endsWith(grpc.status.DEADLINE_EXCEEDED, all(call));
+  },
+};
+
+async function main() {
+  let failed = 0;
+  for (const name of (flags.test_case ?? 'empty_unary').split(',')) {
+    try {
+      await cases[name]();
+      console.log(`${name}: ok`);
+    } catch (error) {
+      failed += 1;
+      console.log(`${name}: FAILED: ${error.message}`);
+    }
+  }
+  client.close();
+  process.exit(failed ? 1 : 0);
+}
+
+main();

@@ -1,0 +1,75 @@
+"""The interop server over grpcio.
+
+usage: server.py --port=10000
+"""
+import sys
+import time
+from concurrent import futures
+
+import grpc
+
+from grpc_testing_stubs import messages_pb2, empty_pb2, test_pb2_grpc
+
+INITIAL = "x-grpc-test-echo-initial"
+TRAILING = "x-grpc-test-echo-trailing-bin"
+
+
+def echo_metadata(context):
+    metadata = dict(context.invocation_metadata())
+    if INITIAL in metadata:
+        context.send_initial_metadata(((INITIAL, metadata[INITIAL]),))
+    if TRAILING in metadata:
+        context.set_trailing_metadata(((TRAILING, metadata[TRAILING]),))
+
+
+def echo_status(request, context):
+    if request.HasField("response_status") and request.response_status.code:
+        codes = {code.value[0]: code for code in grpc.StatusCode}
+        context.abort(codes[request.response_status.code], request.response_status.message)
+
+
+def payload(size):
+    return messages_pb2.Payload(body=b"\0" * size)
+
+
+class Interop(test_pb2_grpc.TestServiceServicer):
+    def EmptyCall(self, request, context):
+        return empty_pb2.Empty()
+
+    def UnaryCall(self, request, context):
+        echo_metadata(context)
+        echo_status(request, context)
+        return messages_pb2.SimpleResponse(payload=payload(request.response_size))
+
+    def StreamingOutputCall(self, request, context):
+        echo_metadata(context)
+        yield from self.answers(request)
+        echo_status(request, context)
+
+    def StreamingInputCall(self, requests, context):
+        size = sum(len(request.payload.body) for request in requests)
+        return messages_pb2.StreamingInputCallResponse(aggregated_payload_size=size)
+
+    def FullDuplexCall(self, requests, context):
+        echo_metadata(context)
+        for request in requests:
+            yield from self.answers(request)
+            echo_status(request, context)
+
+    @staticmethod
+    def answers(request):
+        for parameters in request.response_parameters:
+            time.sleep(parameters.interval_us / 1e6)
+            yield messages_pb2.StreamingOutputCallResponse(payload=payload(parameters.size))
+
+
+def main():
+    flags = dict(argument.removeprefix("--").split("=", 1) for argument in sys.argv[1:])
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
+    test_pb2_grpc.add_TestServiceServicer_to_server(Interop(), server)
+    server.add_insecure_port(f"127.0.0.1:{flags.get('port', '10000')}")
+    server.start()
+    server.wait_for_termination()
+
+
+main()

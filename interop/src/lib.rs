@@ -1,0 +1,10 @@
+//! The official gRPC interop cases (grpc/grpc `doc/interop-test-descriptions.md`): the services, and the cases as a
+//! client runs them.
+
+pub mod cases;
+pub mod flags;
+#[allow(missing_docs, reason = "generated from the official services")]
+pub mod proto {
+    gannet::include_protos!();
+}
+pub mod service;

@@ -1,2 +1,0 @@
-//! The official gRPC interop cases, server and client.
-fn main() {}

@@ -1,0 +1,107 @@
+//! `grpc.testing.TestService` as its description has it.
+
+use crate::proto::grpc::testing::{
+    EchoStatus, Empty, Payload, SimpleRequest, SimpleResponse, StreamingInputCallRequest,
+    StreamingInputCallResponse, StreamingOutputCallRequest, StreamingOutputCallResponse, TestService,
+};
+use gannet::{Call, Code, Receiver, Result, Sender, Status};
+use std::time::Duration;
+
+/// The service that every implementation is tested with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Interop;
+
+/// What `custom_metadata` sends and expects back.
+pub const ECHO_INITIAL: &str = "x-grpc-test-echo-initial";
+/// What `custom_metadata` sends and expects back at the end.
+pub const ECHO_TRAILING: &str = "x-grpc-test-echo-trailing-bin";
+
+fn payload(size: i32) -> Payload {
+    Payload { body: vec![0; size.max(0) as usize], ..Payload::default() }
+}
+
+/// Sends the test's metadata back.
+fn echo_metadata(call: &mut Call) -> Result<()> {
+    if let Some(value) = call.metadata().get(ECHO_INITIAL).map(str::to_owned) {
+        call.set_header(ECHO_INITIAL, &value)?;
+    }
+    if let Some(value) = call.metadata().get_bin(ECHO_TRAILING) {
+        call.set_trailer_bin(ECHO_TRAILING, &value)?;
+    }
+    Ok(())
+}
+
+/// Ends the call with the status that the request asks for.
+fn echo_status(status: Option<&EchoStatus>) -> Result<()> {
+    let Some(status) = status.filter(|status| status.code != 0) else { return Ok(()) };
+    let code = u32::try_from(status.code).ok().and_then(Code::from_number).unwrap_or(Code::Unknown);
+    Err(Status::new(code, status.message.clone()))
+}
+
+impl Interop {
+    async fn answer(
+        request: &StreamingOutputCallRequest,
+        responses: &mut Sender<StreamingOutputCallResponse>,
+    ) -> Result<()> {
+        for parameters in &request.response_parameters {
+            tokio::time::sleep(Duration::from_micros(parameters.interval_us.max(0) as u64)).await;
+            let payload = payload(parameters.size).into();
+            responses.send(StreamingOutputCallResponse { payload, ..Default::default() }).await?;
+        }
+        Ok(())
+    }
+}
+
+impl TestService for Interop {
+    async fn empty_call(&self, _call: &mut Call, _request: Empty) -> Result<Empty> {
+        Ok(Empty::default())
+    }
+
+    async fn unary_call(&self, call: &mut Call, request: SimpleRequest) -> Result<SimpleResponse> {
+        echo_metadata(call)?;
+        echo_status(request.response_status.as_option())?;
+        Ok(SimpleResponse { payload: payload(request.response_size).into(), ..Default::default() })
+    }
+
+    async fn streaming_output_call(
+        &self,
+        call: &mut Call,
+        request: StreamingOutputCallRequest,
+        mut responses: Sender<StreamingOutputCallResponse>,
+    ) -> Result<()> {
+        echo_metadata(call)?;
+        Self::answer(&request, &mut responses).await?;
+        echo_status(request.response_status.as_option())
+    }
+
+    async fn streaming_input_call(
+        &self,
+        _call: &mut Call,
+        mut requests: Receiver<StreamingInputCallRequest>,
+    ) -> Result<StreamingInputCallResponse> {
+        let mut size = 0;
+        while let Some(request) = requests.next().await? {
+            size += request.payload.as_option().map_or(0, |payload| payload.body.len());
+        }
+        let aggregated_payload_size = i32::try_from(size).unwrap_or(i32::MAX);
+        Ok(StreamingInputCallResponse { aggregated_payload_size, ..Default::default() })
+    }
+
+    async fn full_duplex_call(
+        &self,
+        call: &mut Call,
+        mut requests: Receiver<StreamingOutputCallRequest>,
+        mut responses: Sender<StreamingOutputCallResponse>,
+    ) -> Result<()> {
+        echo_metadata(call)?;
+        while let Some(request) = requests.next().await? {
+            Self::answer(&request, &mut responses).await?;
+            echo_status(request.response_status.as_option())?;
+        }
+        Ok(())
+    }
+
+    async fn unimplemented_call(&self, call: &mut Call, _request: Empty) -> Result<Empty> {
+        Err(Status::unimplemented(format!("{} is never implemented", call.spec().path)))
+    }
+}
