@@ -1,0 +1,78 @@
+//! gannet server of proto/echo.proto.
+//!
+//! usage: gannet_server ADDR [mt]      (mt: multi-threaded runtime)
+
+mod proto {
+    gannet::include_protos!();
+}
+
+use gannet::{Call, Receiver, Result, Sender};
+use proto::bench::v1::{Chunk, DownReq, Echo, EchoServer, ListReq, Msg, MsgList, Sum};
+
+struct Users {
+    stored: Vec<Msg>,
+}
+
+fn stored_users() -> Vec<Msg> {
+    (0..1000)
+        .map(|i| Msg {
+            id: format!("{i:016x}"),
+            name: format!("User {i}"),
+            email: format!("user{i}@example.com"),
+            status: 1,
+            tags: vec!["admin".into(), "beta".into(), "eu".into()],
+            at: 1_700_000_000 + i,
+            ..Msg::default()
+        })
+        .collect()
+}
+
+impl Echo for Users {
+    async fn unary(&self, _call: &mut Call, request: Msg) -> Result<Msg> {
+        Ok(request)
+    }
+
+    async fn list(&self, _call: &mut Call, request: ListReq) -> Result<MsgList> {
+        let n = (request.n.max(0) as usize).min(self.stored.len());
+        // The same work as the peers': their answers are owned.
+        Ok(MsgList { items: self.stored[..n].to_vec(), ..MsgList::default() })
+    }
+
+    async fn down(&self, _call: &mut Call, request: DownReq, mut responses: Sender<Chunk>) -> Result<()> {
+        let chunk = Chunk { content: vec![7u8; request.size.max(0) as usize].into(), ..Chunk::default() };
+        for _ in 0..request.n {
+            responses.send(chunk.clone()).await?;
+        }
+        Ok(())
+    }
+
+    async fn up(&self, _call: &mut Call, mut requests: Receiver<Chunk>) -> Result<Sum> {
+        let mut sum = Sum::default();
+        while let Some(chunk) = requests.next().await? {
+            sum.n += 1;
+            sum.bytes += chunk.content.len() as i64;
+        }
+        Ok(sum)
+    }
+
+    async fn chat(&self, _call: &mut Call, mut requests: Receiver<Msg>, mut responses: Sender<Msg>) -> Result<()> {
+        while let Some(message) = requests.next().await? {
+            responses.send(message).await?;
+        }
+        Ok(())
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().collect();
+    let mut builder = if args.get(2).is_some_and(|a| a == "mt") {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let http2 = gannet::Http2Config::default().max_concurrent_streams(1000).receive_budget(128 << 20);
+    builder.enable_all().build().unwrap().block_on(async move {
+        let users = Users { stored: stored_users() };
+        gannet::Server::new().add(EchoServer::new(users)).http2(http2).serve(&args[1]).await.unwrap()
+    });
+}
