@@ -1,18 +1,29 @@
 //! The habits of the project: `cargo xtask`.
 
+mod bench;
+mod fuzz;
 mod r#gen;
+mod interop;
+mod process;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-gen [--check]   write the generated code that is kept in the repository, or say what is not current";
+bench unary           server CPU per call beside tonic, h2 and the limit; needs h2load, protoc and two CPUs
+fuzz [--seconds N]    every fuzz target for N seconds (60)
+gen [--check]         write the generated code that is kept in the repository, or say what is not current
+interop               the official cases against grpc-js and grpcio, in both roles; needs node and python3";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = match arguments.split_first() {
-        Some((command, rest)) if command == "gen" => r#gen::run(rest),
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["bench", "unary"] => bench::unary(),
+        ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["gen", ..] => r#gen::run(&arguments[1..]),
+        ["interop"] => interop::run(),
         _ => Err(USAGE.to_owned()),
     };
     match result {
