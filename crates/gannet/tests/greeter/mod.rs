@@ -1,5 +1,7 @@
 //! A service of plain text: the generated part written by hand, with a codec of its own.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use gannet::codegen::*;
 use gannet::{CancelReason, Cancellation, Format, Output};
 use std::sync::{Arc, Mutex};
