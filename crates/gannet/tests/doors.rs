@@ -1,11 +1,7 @@
 //! What is not gRPC on a server's port, and what is gRPC but broken: the answer that the documents name, and the
 //! server lives.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, and has its own clock"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod greeter;
 
