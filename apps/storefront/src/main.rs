@@ -1,2 +1,0 @@
-//! The storefront: users, orders, files and chat over gannet.
-fn main() {}
