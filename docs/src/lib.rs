@@ -1,0 +1,6 @@
+//! The examples of the how-to pages in this folder, compiled and run as doc tests: a page that is wrong fails the build.
+
+/// The README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
