@@ -14,6 +14,7 @@ pub(crate) const HEADER: &str =
 /// everything below it, and `.` for everything.
 #[derive(Clone, Debug)]
 pub struct Generator {
+    messages: bool,
     pub(crate) client: bool,
     pub(crate) server: bool,
     pub(crate) unimplemented_defaults: bool,
@@ -40,6 +41,7 @@ impl Generator {
         buffa.file_per_package = true;
         buffa.idiomatic_imports = true;
         Self {
+            messages: true,
             client: true,
             server: true,
             unimplemented_defaults: false,
@@ -49,6 +51,13 @@ impl Generator {
             buffa_runtime: Some("::gannet::codegen".to_owned()),
             buffa,
         }
+    }
+
+    /// Whether to generate messages. Default: true. Without, services use the messages that another generator made:
+    /// [`extern_path`](Self::extern_path) says where they are, and [`codec`](Self::codec) what encodes them.
+    pub fn messages(mut self, generate: bool) -> Self {
+        self.messages = generate;
+        self
     }
 
     /// Whether to generate clients. Default: true.
@@ -92,7 +101,8 @@ impl Generator {
     }
 
     /// Types of this package, or this one type, are not generated but found at `rust`, an absolute path (`::shared::v1`
-    /// for a package, `::shared::v1::Hello` for a type). The module has to be one that buffa generated.
+    /// for a package, `::shared::v1::Hello` for a type). The module has to be one that buffa generated, unless
+    /// [`messages`](Self::messages) is off.
     ///
     /// `google.protobuf` is mapped to buffa's well-known types unless it is given here.
     pub fn extern_path(mut self, proto: impl Into<String>, rust: impl Into<String>) -> Self {
@@ -167,7 +177,11 @@ impl Generator {
     ) -> Result<Option<Generated>, Error> {
         let runtime = parse_path(&self.runtime)?;
         let buffa_runtime = self.buffa_runtime.as_deref().map(parse_path).transpose()?;
-        let (mut packages, warnings) = messages::generate(descriptors, files, buffa, buffa_runtime.as_ref())?;
+        let (mut packages, warnings) = if self.messages {
+            messages::generate(descriptors, files, buffa, buffa_runtime.as_ref())?
+        } else {
+            Default::default()
+        };
         let types = CodeGenContext::for_generate(&descriptors.files, files, buffa);
 
         for service in services::packages(descriptors, files) {
@@ -197,10 +211,16 @@ impl Generator {
                 content.push('\n');
                 content.push_str(&text);
             }
-            let name = if package.is_empty() { "_.rs".to_owned() } else { format!("{package}.rs") };
+            let name = self.file_name(&package);
             generated.files.push(GeneratedFile { name, package, content });
         }
         Ok(Some(generated))
+    }
+
+    /// Services alone get a name of their own: who made the messages may have called theirs by the package.
+    fn file_name(&self, package: &str) -> String {
+        let package = if package.is_empty() { "_" } else { package };
+        if self.messages { format!("{package}.rs") } else { format!("{package}.services.rs") }
     }
 
     /// Whether the types of this file are found elsewhere, so that it need not be generated when it is imported.

@@ -60,9 +60,9 @@ pub(crate) fn apply_response(call: &mut Call, headers: &HeaderMap) -> Result<()>
 }
 
 fn text<'a>(name: &HeaderName, value: &'a HeaderValue) -> Result<&'a str> {
-    value
-        .to_str()
-        .map_err(|error| Status::internal(format!("a layer set {name} to what is no text")).with_source(error))
+    value.to_str().map_err(|error| {
+        Status::internal(format!("a layer set {name} to what is no text")).with_source(error)
+    })
 }
 
 /// How a call ended, as a head: layers that classify gRPC answers find `grpc-status` there.

@@ -114,7 +114,8 @@ fn status_of_error(error: BoxError) -> Status {
             return status.clone();
         }
         if link.is::<tower::timeout::error::Elapsed>() {
-            return Status::deadline_exceeded("the call took longer than the server allows").with_source(error);
+            return Status::deadline_exceeded("the call took longer than the server allows")
+                .with_source(error);
         }
         if link.is::<tower::load_shed::error::Overloaded>() {
             return Status::unavailable("too many calls are running; try again later").with_source(error);
@@ -167,7 +168,8 @@ impl Future for Running {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.0).poll(cx).map_err(|_| {
             // Also where a layer made a request of its own: without the extensions there is no call to run.
-            Status::internal("a layer asked for a call that is over, or dropped the request's extensions").into()
+            Status::internal("a layer asked for a call that is over, or dropped the request's extensions")
+                .into()
         })
     }
 }
