@@ -4,3 +4,8 @@
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// Compression.
+#[cfg(doctest)]
+#[doc = include_str!("../compression.md")]
+pub struct CompressionPage;

@@ -9,13 +9,14 @@ pub use cancellation::{CancelReason, Cancellation};
 pub use context::CallContext;
 pub use extensions::Extensions;
 
-use crate::codec::put_message;
+use crate::compression::{Compression, DecompressionLimits, Encodings, Outgoing, Received, put_message};
 use crate::intercept::{Direction, Observers};
 use crate::stream::StreamPair;
 use crate::{
     Answer, Format, Messages, Metadata, MethodSpec, Output, Peer, Receiver, Reply, Result, Sender, Status,
 };
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
+use gannet_core::{Frame, Prefix};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -47,7 +48,9 @@ pub(crate) struct State {
     extensions: Extensions,
     cancellation: Cancellation,
     connection: Option<Arc<ConnectionFacts>>,
-    max_encoded_message: usize,
+    outgoing: Outgoing,
+    decompression: DecompressionLimits,
+    accepts: Encodings,
 }
 
 /// What all calls of one connection share.
@@ -62,8 +65,15 @@ pub(crate) struct ConnectionFacts {
 pub(crate) enum Request {
     #[default]
     None,
-    One(Bytes),
+    One(Received),
     Stream,
+}
+
+impl Request {
+    /// A client's request, which has its prefix and is compressed already.
+    pub(crate) fn framed(body: Bytes) -> Self {
+        Self::One(Received { message: body, compression: Compression::Identity })
+    }
 }
 
 /// What a call begins with.
@@ -76,7 +86,10 @@ pub(crate) struct Opening {
     pub(crate) streams: Option<Arc<StreamPair>>,
     pub(crate) observers: Observers,
     pub(crate) connection: Option<Arc<ConnectionFacts>>,
-    pub(crate) max_encoded_message: usize,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) decompression: DecompressionLimits,
+    /// What the peer can decompress.
+    pub(crate) accepts: Encodings,
 }
 
 impl Call {
@@ -195,6 +208,35 @@ impl Call {
         Ok(self.0.trailers.append_bin(name, value)?)
     }
 
+    /// How the call's answers are compressed, in place of the server's default. A client that does not accept it gets
+    /// them uncompressed (compression.md). For one message of a stream, see [`Sender::compress`].
+    ///
+    /// On a client it changes nothing: there it is a setter of the call.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION after the first message of a stream.
+    pub fn set_compression(&mut self, compression: Compression) -> Result<()> {
+        if !self.0.accepts.contains(compression) {
+            return Ok(());
+        }
+        match &self.0.streams {
+            Some(streams) if self.0.spec.server_streaming => streams.outbox.set_compression(compression),
+            _ => {
+                self.0.outgoing.compression = compression;
+                Ok(())
+            }
+        }
+    }
+
+    /// How the one message of the request came compressed; for a stream [`Receiver::compression`] says it of each.
+    #[must_use]
+    pub fn request_compression(&self) -> Compression {
+        match &self.0.request {
+            Request::One(received) => received.compression,
+            _ => Compression::Identity,
+        }
+    }
+
     fn change_headers(&mut self, change: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
         match &self.0.streams {
             Some(streams) if self.0.spec.server_streaming => streams.outbox.change_headers(change),
@@ -210,11 +252,12 @@ impl Call {
     /// # Errors
     /// INTERNAL where the bytes are no such message, or an interceptor's refusal of it.
     pub fn request<M>(&self, messages: Messages<M>) -> Result<M> {
-        let Request::One(bytes) = &self.0.request else {
+        let Request::One(received) = &self.0.request else {
             return Err(Status::internal("the call has no single request message to read"));
         };
-        self.0.observers.see(self.0.spec, Direction::Request, bytes)?;
-        (messages.decode)(self.0.format, bytes.clone())
+        let bytes = received.clone().decompressed(self.0.decompression)?;
+        self.0.observers.see(self.0.spec, Direction::Request, &bytes)?;
+        (messages.decode)(self.0.format, bytes)
     }
 
     /// The request stream, once.
@@ -266,7 +309,7 @@ impl Call {
     fn answer_with(&mut self, encode: impl FnOnce(&mut Output) -> Result<()>) -> Result<Answer> {
         let state = &mut *self.0;
         state.response.clear();
-        put_message(&mut state.response, state.max_encoded_message, |out| {
+        put_message(&mut state.response, &state.outgoing, |out| {
             let start = out.len();
             encode(out)?;
             state.observers.see_since(state.spec, Direction::Response, out, start)
@@ -287,7 +330,9 @@ impl Call {
         state.streams = opening.streams;
         state.observers = opening.observers;
         state.connection = opening.connection;
-        state.max_encoded_message = opening.max_encoded_message;
+        state.outgoing = opening.outgoing;
+        state.decompression = opening.decompression;
+        state.accepts = opening.accepts;
         Self(state)
     }
 
@@ -302,9 +347,43 @@ impl Call {
 
     pub(crate) fn request_bytes(&self) -> Option<&Bytes> {
         match &self.0.request {
-            Request::One(bytes) => Some(bytes),
+            Request::One(received) => Some(&received.message),
             _ => None,
         }
+    }
+
+    /// What the one answer is compressed with, where it gets smaller by it.
+    pub(crate) fn response_compression(&self) -> Compression {
+        self.0.outgoing.compression
+    }
+
+    /// A client's answer, as it came.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED where its length does not fit into a prefix.
+    pub(crate) fn put_response(&mut self, received: Received) -> Result<Answer> {
+        let state = &mut *self.0;
+        state.outgoing.compression = received.compression;
+        let compressed = received.compression != Compression::Identity;
+        let prefix = Prefix::new(compressed, received.message.len())?;
+        state.response.clear();
+        state.response.put_slice(&prefix.encode());
+        state.response.put_bytes(received.message);
+        Ok(Answer::One)
+    }
+
+    /// A client's answer, be it the server's or an interceptor's own.
+    ///
+    /// # Errors
+    /// INTERNAL where an interceptor ended the call well and without one.
+    pub(crate) fn take_response(&mut self) -> Result<Received> {
+        let mut message = std::mem::take(&mut self.0.response).into_bytes();
+        let Some(prefix) = message.first_chunk().copied() else {
+            return Err(Status::internal("an interceptor ended the call well, but without an answer"));
+        };
+        let compressed = Prefix::decode(prefix)?.compressed;
+        message.advance(Prefix::LEN);
+        Ok(Received::of(Frame { compressed, message }, self.0.outgoing.compression))
     }
 
     pub(crate) fn response_mut(&mut self) -> &mut Output {

@@ -73,34 +73,3 @@ impl<M> std::fmt::Debug for Messages<M> {
         write!(f, "Messages<{}>", std::any::type_name::<M>())
     }
 }
-
-/// Appends one length-prefixed message (PROTOCOL-HTTP2, `Length-Prefixed-Message`). On an error nothing stays.
-pub(crate) fn put_message(
-    out: &mut Output,
-    limit: usize,
-    encode: impl FnOnce(&mut Output) -> Result<()>,
-) -> Result<usize> {
-    const PREFIX: usize = 5;
-    let start = out.mark();
-    out.put_slice(&[0; PREFIX]);
-    let encoded = encode(out).and_then(|()| {
-        let len = out.len_since(start) - PREFIX;
-        let fits = u32::try_from(len).ok().filter(|_| len <= limit);
-        fits.ok_or_else(|| {
-            crate::Status::resource_exhausted(format!(
-                "a message of {len} bytes is larger than the limit of {limit} for sending"
-            ))
-        })
-    });
-    match encoded {
-        Ok(len) => {
-            let [a, b, c, d] = len.to_be_bytes();
-            out.patch(start, &[0, a, b, c, d]);
-            Ok(out.len_since(start))
-        }
-        Err(status) => {
-            out.truncate(start);
-            Err(status)
-        }
-    }
-}

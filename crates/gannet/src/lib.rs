@@ -12,6 +12,7 @@ mod call;
 mod client;
 mod codec;
 pub mod codegen;
+mod compression;
 mod driver;
 mod intercept;
 mod peer;
@@ -30,6 +31,7 @@ pub use client::{Bidi, Channel, ChannelBuilder, ClientStreaming, ServerStreaming
 #[cfg(feature = "buffa")]
 pub use codec::Buffa;
 pub use codec::{Codec, Messages, Reply};
+pub use compression::Compression;
 pub use gannet_core::{
     AnyDetail, BackoffConfig, Code, DEFAULT_MESSAGE_LIMIT_BYTES, Detail, Format, Idempotency,
     InvalidMetadata, InvalidTarget, Kind, Metadata, MetadataEntry, MetadataIter, MethodSpec, Result,

@@ -14,6 +14,7 @@ pub(crate) use outbox::Outbox;
 pub use receiver::{IntoStream, Receiver};
 pub use sender::Sender;
 
+use crate::compression::{DecompressionLimits, Outgoing};
 use crate::driver::Mailbox;
 use crate::intercept::{Direction, Observers};
 use crate::{Format, MethodSpec};
@@ -33,8 +34,8 @@ pub(crate) struct StreamFacts {
     pub(crate) format: Format,
     pub(crate) side: Side,
     pub(crate) observers: Observers,
-    /// The largest message this side may send, in bytes.
-    pub(crate) max_encoded_message: usize,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) decompression: DecompressionLimits,
 }
 
 /// Which end of the call a stream stands at.
@@ -62,7 +63,8 @@ impl Side {
 
 impl StreamPair {
     pub(crate) fn new(facts: StreamFacts) -> Arc<Self> {
-        Arc::new(Self { facts, outbox: Outbox::default(), inbox: Inbox::default() })
+        let outbox = Outbox::new(facts.outgoing.compression);
+        Arc::new(Self { facts, outbox, inbox: Inbox::default() })
     }
 
     /// Joins the stream to its place on a connection.

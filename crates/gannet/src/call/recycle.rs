@@ -1,6 +1,7 @@
 //! The memory of ended calls, for those that follow: a call that never leaves its connection's task allocates none.
 
 use super::{Cancellation, Extensions, Request, State};
+use crate::compression::{DecompressionLimits, Encodings, Outgoing};
 use crate::intercept::Observers;
 use crate::{Format, Idempotency, Metadata, MethodSpec, Output};
 use std::cell::RefCell;
@@ -39,7 +40,9 @@ pub(super) fn take() -> Box<State> {
             extensions: Extensions::default(),
             cancellation: Cancellation::default(),
             connection: None,
-            max_encoded_message: usize::MAX,
+            outgoing: Outgoing::default(),
+            decompression: DecompressionLimits::default(),
+            accepts: Encodings::default(),
         })
     })
 }

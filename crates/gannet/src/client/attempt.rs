@@ -1,5 +1,6 @@
 //! One attempt of a call: a stream on one connection. The call itself may outlive it.
 
+use crate::compression::{Encodings, Received};
 use crate::stream::StreamPair;
 use crate::{Metadata, Result, Status};
 use bytes::Bytes;
@@ -15,6 +16,8 @@ pub(crate) struct Attempt {
     pub(crate) body: Option<Bytes>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) max_decoded_message: usize,
+    /// What responses may be compressed with.
+    pub(crate) accepts: Encodings,
     pub(crate) state: Arc<AttemptState>,
 }
 
@@ -48,7 +51,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Ended {
     pub(crate) headers: Metadata,
     pub(crate) trailers: Metadata,
-    pub(crate) result: Option<Result<Bytes>>,
+    pub(crate) result: Option<Result<Received>>,
 }
 
 impl AttemptState {

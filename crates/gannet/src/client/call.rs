@@ -2,9 +2,10 @@
 
 use super::attempt::{Attempt, AttemptState, Ended, Outcome};
 use super::channel::{Channel, Waiting};
+use crate::compression::Outgoing;
 use crate::driver::{Command, Mailbox};
 use crate::stream::StreamPair;
-use crate::{CallContext, Format, Metadata, MethodSpec, Result, Status};
+use crate::{CallContext, Compression, Format, Metadata, MethodSpec, Result, Status};
 use bytes::Bytes;
 use gannet_core::format_timeout;
 use gannet_http2::{Fields, Name};
@@ -17,6 +18,8 @@ pub(super) struct Options {
     pub(super) metadata: Metadata,
     pub(super) timeout: Option<Duration>,
     pub(super) wait_for_ready: bool,
+    /// In place of the channel's.
+    pub(super) compression: Option<Compression>,
     /// A setter's mistake: it is the call's own error.
     pub(super) mistake: Option<Status>,
 }
@@ -26,6 +29,13 @@ impl Options {
         if let Err(error) = added(&mut self.metadata) {
             self.mistake.get_or_insert_with(|| error.into());
         }
+    }
+
+    /// What the call's requests have to keep to.
+    pub(super) fn outgoing(&self, channel: &Channel) -> Outgoing {
+        let mut outgoing = channel.outgoing();
+        outgoing.compression = self.compression.unwrap_or(outgoing.compression);
+        outgoing
     }
 
     /// The earlier of what was set and what the handler that makes the call has left itself.
@@ -57,6 +67,13 @@ macro_rules! call_setters {
                 self
             }
 
+            /// How the call's requests are compressed, in place of the channel's default. A server that does not know
+            /// it answers UNIMPLEMENTED.
+            pub fn compression(mut self, compression: crate::Compression) -> Self {
+                self.options.compression = Some(compression);
+                self
+            }
+
             /// Waits for a connection instead of failing while there is none to be had. Default: the call fails with
             /// UNAVAILABLE once an attempt to connect has failed.
             pub fn wait_for_ready(mut self) -> Self {
@@ -76,6 +93,7 @@ pub(super) struct CallState {
     pub(super) metadata: Metadata,
     pub(super) deadline: Option<Instant>,
     pub(super) wait_for_ready: bool,
+    pub(super) compression: Compression,
     /// The one request message with its prefix.
     pub(super) body: Option<Bytes>,
     pub(super) attempts: u32,
@@ -98,6 +116,7 @@ impl CallState {
             body: self.body.clone(),
             deadline: self.deadline,
             max_decoded_message: self.channel.settings().max_decoded_message,
+            accepts: self.channel.compression().accepted,
             state: Arc::clone(&state),
         };
         if mailbox.command(Command::Open(Box::new(attempt))).is_err() {
@@ -145,6 +164,13 @@ impl CallState {
             fields.push(Name::GrpcTimeout, format_timeout(left).as_bytes());
         }
         fields.push(Name::ContentType, self.format.content_type().as_bytes());
+        if self.compression != Compression::Identity {
+            fields.push(Name::GrpcEncoding, self.compression.name().as_bytes());
+        }
+        let accepted = self.channel.accept_encoding();
+        if !accepted.is_empty() {
+            fields.push(Name::GrpcAcceptEncoding, accepted.as_bytes());
+        }
         fields.push(Name::UserAgent, self.channel.user_agent().as_bytes());
         self.metadata.write_to(&mut fields);
         Ok(fields)

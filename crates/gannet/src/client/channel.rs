@@ -1,6 +1,7 @@
 //! A channel: calls to one target over a connection that comes when it is needed and comes back when it is lost.
 
 use super::connect::{Connector, Dial};
+use crate::compression::{CompressionSettings, DecompressionLimits, Outgoing, compression_setters};
 use crate::driver::Mailbox;
 use crate::intercept::Chain;
 use crate::{
@@ -28,6 +29,8 @@ struct Inner {
     settings: Settings,
     authority: String,
     user_agent: String,
+    /// The `grpc-accept-encoding` of every call.
+    accept_encoding: String,
     chain: Chain,
     state: Mutex<State>,
     changed: Notify,
@@ -38,6 +41,7 @@ struct Inner {
 pub(super) struct Settings {
     pub(super) max_decoded_message: usize,
     pub(super) max_encoded_message: usize,
+    pub(super) compression: CompressionSettings,
     pub(super) http2: gannet_http2::Config,
     pub(super) backoff: BackoffConfig,
 }
@@ -112,6 +116,23 @@ impl Channel {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    pub(super) fn compression(&self) -> &CompressionSettings {
+        &self.0.settings.compression
+    }
+
+    pub(super) fn accept_encoding(&self) -> &str {
+        &self.0.accept_encoding
+    }
+
+    /// What requests have to keep to where the call does not say.
+    pub(super) fn outgoing(&self) -> Outgoing {
+        self.compression().outgoing(self.settings().max_encoded_message)
+    }
+
+    pub(super) fn decompression(&self) -> DecompressionLimits {
+        self.compression().decompression(self.settings().max_decoded_message)
     }
 
     pub(super) fn chain(&self) -> &Chain {
@@ -249,6 +270,7 @@ impl ChannelBuilder {
             settings: Settings {
                 max_decoded_message: DEFAULT_MESSAGE_LIMIT_BYTES,
                 max_encoded_message: usize::MAX,
+                compression: CompressionSettings::default(),
                 // A client opens the streams itself: it grants each more than a server can.
                 http2: gannet_http2::Config::default().max_concurrent_streams(128),
                 backoff: BackoffConfig::default(),
@@ -291,6 +313,8 @@ impl ChannelBuilder {
         self
     }
 
+    compression_setters!(settings.compression);
+
     /// The limits of the HTTP/2 connection.
     #[must_use]
     pub fn http2(mut self, config: gannet_http2::Config) -> Self {
@@ -310,9 +334,10 @@ impl ChannelBuilder {
     pub fn build(self) -> Channel {
         Channel(Arc::new(Inner {
             connector: Connector::new(self.dial),
-            settings: self.settings,
             authority: self.authority,
             user_agent: self.user_agent,
+            accept_encoding: self.settings.compression.accepted.to_string(),
+            settings: self.settings,
             chain: self.chain,
             state: Mutex::new(State::Idle),
             changed: Notify::new(),

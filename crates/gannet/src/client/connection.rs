@@ -3,12 +3,13 @@
 use super::attempt::{Attempt, AttemptState, Ended, Outcome};
 use super::channel::{Channel, WeakChannel};
 use crate::call::ConnectionFacts;
+use crate::compression::{Encodings, Received, unknown_encoding};
 use crate::driver::{Command, Io, Mailbox, Transport};
 use crate::stream::{COPIED_BELOW_BYTES, Link};
-use crate::{Code, Metadata, Output, Result, Status};
+use crate::{Code, Compression, Metadata, Output, Result, Status};
 use bytes::Bytes;
 use gannet_core::{Deframer, Prefix, TimerKey, Wheel, check_response_headers, outcome_from_trailers};
-use gannet_http2::{Connection, ErrorCode, Event, Fields, Initiator, OpenError, StreamKey};
+use gannet_http2::{Connection, ErrorCode, Event, Fields, Initiator, Name, OpenError, StreamKey};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,7 +51,10 @@ struct Slot {
     deadline: Option<Instant>,
     timer: Option<TimerKey>,
     deframer: Deframer,
-    message: Option<Bytes>,
+    accepts: Encodings,
+    /// What the response's messages are compressed with.
+    compression: Compression,
+    message: Option<Received>,
     headers: Option<Metadata>,
 }
 
@@ -189,6 +193,16 @@ impl<S> Drop for ClientConnection<S> {
 }
 
 impl Slot {
+    /// Reads the response's `grpc-encoding`.
+    fn accept_encoding(&mut self, headers: &Fields) -> Result<()> {
+        let Some(name) = headers.get(Name::GrpcEncoding) else { return Ok(()) };
+        let known = Compression::from_name(name).filter(|one| self.accepts.contains(*one));
+        // compression.md, test case 5.
+        self.compression = known.ok_or_else(|| Status::internal(unknown_encoding(name, self.accepts)))?;
+        self.deframer.allow_compressed(self.compression != Compression::Identity);
+        Ok(())
+    }
+
     /// The attempt is over.
     fn end(self, result: Result<()>, trailers: Metadata) {
         if let Some(pair) = &self.state.pair {
@@ -288,6 +302,8 @@ impl Attempts {
             deadline: attempt.deadline,
             timer: None,
             deframer: Deframer::new(attempt.max_decoded_message),
+            accepts: attempt.accepts,
+            compression: Compression::Identity,
             message: None,
             headers: None,
         });
@@ -336,6 +352,9 @@ impl Attempts {
             return self.give_up(http2, key, status);
         }
         let Some(slot) = self.get(key) else { return };
+        if let Err(status) = slot.accept_encoding(&fields) {
+            return self.give_up(http2, key, status);
+        }
         let headers = Metadata::from(fields);
         match &slot.state.pair {
             Some(pair) => pair.inbox.set_headers(headers),
@@ -356,12 +375,13 @@ impl Attempts {
             match slot.deframer.next() {
                 Ok(Some(frame)) => {
                     let cost = frame.message.len() + Prefix::LEN;
+                    let received = Received::of(frame, slot.compression);
                     match &slot.state.pair {
-                        Some(pair) => http2.release_capacity(key, pair.inbox.push(frame.message, cost)),
+                        Some(pair) => http2.release_capacity(key, pair.inbox.push(received, cost)),
                         None if slot.message.is_some() => {
                             break Some(Status::unimplemented("the server sent more than one answer"));
                         }
-                        None => slot.message = Some(frame.message),
+                        None => slot.message = Some(received),
                     }
                 }
                 Ok(None) => break None,

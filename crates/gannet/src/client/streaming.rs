@@ -2,12 +2,13 @@
 
 use super::call::{CallState, Options, call_setters};
 use super::channel::Channel;
-use super::unary::encode;
+use super::unary::{compressed, encode};
 use crate::call::{Call, Opening, Request};
+use crate::compression::Encodings;
 use crate::intercept::Endpoint;
 use crate::service::BoxFuture;
 use crate::stream::{Side, StreamFacts, StreamPair};
-use crate::{Answer, Format, Messages, MethodSpec, Receiver, Result, Sender, Status};
+use crate::{Answer, Compression, Format, Messages, MethodSpec, Receiver, Result, Sender, Status};
 use bytes::Bytes;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub struct ClientStreaming<Req, Res> {
     spec: &'static MethodSpec,
     requests: Messages<Req>,
     responses: Messages<Res>,
+    compress: bool,
     open: Option<(Sender<Req>, Receiver<Res>)>,
 }
 
@@ -113,7 +115,7 @@ impl<Req, Res> ClientStreaming<Req, Res> {
         responses: Messages<Res>,
     ) -> Self {
         let options = Options::default();
-        Self { options, channel: channel.clone(), spec, requests, responses, open: None }
+        Self { options, channel: channel.clone(), spec, requests, responses, compress: true, open: None }
     }
 
     /// Sends a message. Waits while the server is slow.
@@ -121,7 +123,15 @@ impl<Req, Res> ClientStreaming<Req, Res> {
     /// # Errors
     /// The status of the call where it has ended.
     pub async fn send(&mut self, message: Req) -> Result<()> {
-        self.open().await?.0.send(message).await
+        let compress = self.compress;
+        let (sender, _) = self.open().await?;
+        sender.compress(compress);
+        sender.send(message).await
+    }
+
+    /// Whether the messages that follow may be compressed, as [`Sender::compress`].
+    pub fn compress(&mut self, on: bool) {
+        self.compress = on;
     }
 
     /// Ends the stream of requests and waits for the answer.
@@ -165,12 +175,14 @@ async fn open(
     if let Some(mistake) = options.mistake.take() {
         return Err(mistake);
     }
+    let outgoing = options.outgoing(channel);
     let pair = StreamPair::new(StreamFacts {
         spec,
         format: Format::Proto,
         side: Side::Client,
         observers: channel.chain().observers().clone(),
-        max_encoded_message: channel.settings().max_encoded_message,
+        outgoing,
+        decompression: channel.decompression(),
     });
     let call = CallState {
         channel: channel.clone(),
@@ -179,7 +191,8 @@ async fn open(
         deadline: options.deadline(Instant::now()),
         metadata: options.metadata,
         wait_for_ready: options.wait_for_ready,
-        body,
+        compression: outgoing.compression,
+        body: body.map(|body| compressed(body, &outgoing)).transpose()?,
         attempts: 0,
     };
     if channel.chain().is_empty() {
@@ -204,13 +217,19 @@ async fn run_intercepted(state: CallState, pair: Arc<StreamPair>) {
         format: state.format,
         deadline: state.deadline,
         metadata: state.metadata.clone(),
-        request: state.body.clone().map_or(Request::Stream, Request::One),
+        request: state.body.clone().map_or(Request::Stream, Request::framed),
         streams: Some(Arc::clone(&pair)),
         observers: channel.chain().observers().clone(),
         connection: None,
-        max_encoded_message: channel.settings().max_encoded_message,
+        outgoing: pair.facts.outgoing,
+        decompression: pair.facts.decompression,
+        accepts: Encodings::NONE,
     });
-    let endpoint = StreamEndpoint { channel: channel.clone(), wait_for_ready: state.wait_for_ready };
+    let endpoint = StreamEndpoint {
+        channel: channel.clone(),
+        wait_for_ready: state.wait_for_ready,
+        compression: state.compression,
+    };
     if let Err(status) = channel.chain().run(&endpoint, 0, &mut call).await {
         // Counts only where the stream has not ended by itself: an interceptor refused it.
         pair.end(Err(status));
@@ -221,6 +240,7 @@ async fn run_intercepted(state: CallState, pair: Arc<StreamPair>) {
 struct StreamEndpoint {
     channel: Channel,
     wait_for_ready: bool,
+    compression: Compression,
 }
 
 impl Endpoint for StreamEndpoint {
@@ -236,6 +256,7 @@ impl Endpoint for StreamEndpoint {
                 metadata: call.metadata().clone(),
                 deadline: call.deadline(),
                 wait_for_ready: self.wait_for_ready,
+                compression: self.compression,
                 body: call.request_bytes().cloned(),
                 attempts: 0,
             };

@@ -4,12 +4,13 @@ use super::attempt::{AttemptState, Ended, Outcome};
 use super::call::{CallState, Options, call_setters};
 use super::channel::Channel;
 use crate::call::{Call, Opening, Request};
-use crate::codec::put_message;
+use crate::compression::{Encodings, Outgoing, put_compressed, put_message};
 use crate::driver::{Command, Mailbox};
-use crate::intercept::{Direction, Endpoint};
+use crate::intercept::{Direction, Endpoint, Observers};
 use crate::service::BoxFuture;
-use crate::{Answer, Format, Messages, Metadata, MethodSpec, Output, Result, Status};
+use crate::{Answer, Compression, Format, Messages, Metadata, MethodSpec, Output, Result, Status};
 use bytes::Bytes;
+use gannet_core::Prefix;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -41,6 +42,8 @@ pub struct UnaryResponse<Res> {
     pub headers: Metadata,
     /// What the server sent after it.
     pub trailers: Metadata,
+    /// How the answer came compressed.
+    pub compression: Compression,
 }
 
 enum Stage {
@@ -82,10 +85,13 @@ impl<Req, Res> Unary<Req, Res> {
     fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Result<UnaryResponse<Res>>> {
         let ended = ready!(self.poll_ended(cx))?;
         let result = ended.result.unwrap_or_else(|| Err(Status::internal("the call ended without a result")));
-        Poll::Ready(result.and_then(|bytes| {
+        Poll::Ready(result.and_then(|received| {
+            let compression = received.compression;
+            let bytes = received.decompressed(self.channel.decompression())?;
             self.channel.chain().observers().see(self.spec, Direction::Response, &bytes)?;
             let message = (self.responses.decode)(Format::Proto, bytes)?;
-            Ok(UnaryResponse { message, headers: ended.headers, trailers: ended.trailers })
+            let (headers, trailers) = (ended.headers, ended.trailers);
+            Ok(UnaryResponse { message, headers, trailers, compression })
         }))
     }
 
@@ -122,6 +128,7 @@ impl<Req, Res> Unary<Req, Res> {
             return Err(mistake);
         }
         let body = std::mem::replace(&mut self.request, Ok(Bytes::new()))?;
+        let outgoing = self.options.outgoing(&self.channel);
         let mut call = CallState {
             channel: self.channel.clone(),
             spec: self.spec,
@@ -129,7 +136,8 @@ impl<Req, Res> Unary<Req, Res> {
             metadata: std::mem::take(&mut self.options.metadata),
             deadline: self.options.deadline(Instant::now()),
             wait_for_ready: self.options.wait_for_ready,
-            body: Some(body),
+            compression: outgoing.compression,
+            body: Some(compressed(body, &outgoing)?),
             attempts: 0,
         };
         if !self.channel.chain().is_empty() {
@@ -153,7 +161,7 @@ impl<Req, Res> Future for Unary<Req, Res> {
     }
 }
 
-/// One encoded request with its prefix.
+/// One encoded request with its prefix. How it is compressed is not known before the call begins.
 pub(super) fn encode<Req>(
     channel: &Channel,
     spec: &MethodSpec,
@@ -161,11 +169,23 @@ pub(super) fn encode<Req>(
     request: &Req,
 ) -> Result<Bytes> {
     let mut out = Output::new();
-    put_message(&mut out, channel.settings().max_encoded_message, |out| {
+    let rules = Outgoing { compression: Compression::Identity, ..channel.outgoing() };
+    put_message(&mut out, &rules, |out| {
         let start = out.len();
         (requests.encode)(Format::Proto, request, out)?;
         channel.chain().observers().see_since(spec, Direction::Request, out, start)
     })?;
+    Ok(out.into_bytes())
+}
+
+/// The same request, compressed where the call asks for it.
+#[inline]
+pub(super) fn compressed(body: Bytes, rules: &Outgoing) -> Result<Bytes> {
+    if rules.compression == Compression::Identity {
+        return Ok(body);
+    }
+    let mut out = Output::new();
+    put_compressed(&mut out, rules, body.slice(Prefix::LEN..))?;
     Ok(out.into_bytes())
 }
 
@@ -197,15 +217,22 @@ async fn run_intercepted(state: CallState) -> Ended {
         format: state.format,
         deadline: state.deadline,
         metadata: state.metadata.clone(),
-        request: state.body.clone().map_or(Request::None, Request::One),
+        request: state.body.clone().map_or(Request::None, Request::framed),
         streams: None,
-        observers: channel.chain().observers().clone(),
+        // What the interceptors see of messages is shown where those are encoded and decoded.
+        observers: Observers::default(),
         connection: None,
-        max_encoded_message: channel.settings().max_encoded_message,
+        outgoing: Outgoing { compression: Compression::Identity, ..channel.outgoing() },
+        decompression: channel.decompression(),
+        accepts: Encodings::NONE,
     });
-    let endpoint = UnaryEndpoint { channel: channel.clone(), wait_for_ready: state.wait_for_ready };
+    let endpoint = UnaryEndpoint {
+        channel: channel.clone(),
+        wait_for_ready: state.wait_for_ready,
+        compression: state.compression,
+    };
     let result = channel.chain().run(&endpoint, 0, &mut call).await;
-    let result = result.map(|_| std::mem::take(call.response_mut()).into_bytes());
+    let result = result.and_then(|_| call.take_response());
     Ended {
         headers: std::mem::take(call.headers_mut()),
         trailers: std::mem::take(call.trailers_mut()),
@@ -217,6 +244,7 @@ async fn run_intercepted(state: CallState) -> Ended {
 struct UnaryEndpoint {
     channel: Channel,
     wait_for_ready: bool,
+    compression: Compression,
 }
 
 impl Endpoint for UnaryEndpoint {
@@ -229,6 +257,7 @@ impl Endpoint for UnaryEndpoint {
                 metadata: call.metadata().clone(),
                 deadline: call.deadline(),
                 wait_for_ready: self.wait_for_ready,
+                compression: self.compression,
                 body: call.request_bytes().cloned(),
                 attempts: 0,
             };
@@ -237,10 +266,7 @@ impl Endpoint for UnaryEndpoint {
             *call.trailers_mut() = ended.trailers;
             let answer =
                 ended.result.unwrap_or_else(|| Err(Status::internal("the call ended without a result")))?;
-            let response = call.response_mut();
-            response.clear();
-            response.put_bytes(answer);
-            Ok(Answer::One)
+            call.put_response(answer)
         })
     }
 }

@@ -5,6 +5,7 @@ use super::listener::{Listener, ServeError};
 use super::routes::Routes;
 use super::running::{Bound, ShutdownReport};
 use super::shared::{CallLimits, ServerShared};
+use crate::compression::{CompressionSettings, compression_setters};
 use crate::intercept::Chain;
 use crate::{DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, Service};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub struct Server {
     routes: Routes,
     chain: Chain,
     limits: CallLimits,
+    compression: CompressionSettings,
     http2: gannet_http2::Config,
     http: Option<Arc<dyn HttpHandler>>,
     foreign: Option<Arc<dyn ForeignConnection>>,
@@ -48,6 +50,7 @@ impl Server {
                 max_encoded_message: usize::MAX,
                 unary_time: None,
             },
+            compression: CompressionSettings::default(),
             http2: gannet_http2::Config::default(),
             http: None,
             foreign: None,
@@ -86,6 +89,8 @@ impl Server {
         self.limits.max_encoded_message = bytes;
         self
     }
+
+    compression_setters!(compression);
 
     /// The longest that a unary call may take, from its first header, where its client set no earlier deadline. Default
     /// none.
@@ -175,6 +180,7 @@ impl Server {
             routes: self.routes,
             chain: self.chain,
             limits: self.limits,
+            compression: self.compression,
             http2: self.http2,
             http: self.http,
             foreign: self.foreign,

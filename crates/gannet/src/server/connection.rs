@@ -6,9 +6,10 @@ use super::response::Responses;
 use super::shared::ServerShared;
 use super::slot::{Running, Slot, Slots, State};
 use crate::call::{Call, ConnectionFacts, Opening, Request};
+use crate::compression::Received;
 use crate::driver::{Command, Io, Mailbox, Transport};
 use crate::stream::{Link, Side, StreamFacts, StreamPair};
-use crate::{Answer, CancelReason, Cancellation, Kind, Metadata, Output, Peer, Status};
+use crate::{Answer, CancelReason, Cancellation, Compression, Kind, Metadata, Output, Peer, Status};
 use bytes::Bytes;
 use gannet_core::{Deframer, Prefix, Wheel};
 use gannet_http2::{Connection, ErrorCode, Event, Fields, Initiator, StreamKey};
@@ -61,13 +62,14 @@ impl<S: Io> ServerConnection<S> {
         let facts = Arc::new(ConnectionFacts { peer, draining: server.draining.subscribe() });
         let mut transport = Transport::new(io, Connection::server(server.http2.clone(), now));
         transport.handle_early_bytes(now, early);
+        let responses = Responses::new(server.compression.accepted);
         let calls = Calls {
             server,
             facts,
             mailbox,
             slots: Slots::default(),
             known_heads: KnownHeads::default(),
-            responses: Responses::new(),
+            responses,
             wheel: Wheel::new(),
             young: Vec::new(),
             outgoing: Output::new(),
@@ -249,6 +251,7 @@ impl Calls {
                 let none = Metadata::default();
                 self.responses.trailers_only(http2, key, crate::Format::Proto, &status, (&none, &none));
             }
+            Disposition::UnknownEncoding(status) => self.responses.unknown_encoding(http2, key, status),
             Disposition::Http => {
                 let (server, facts) = (Arc::clone(&self.server), Arc::clone(&self.facts));
                 if let Some(handler) = &server.http {
@@ -276,8 +279,9 @@ impl Calls {
         if deadline.is_some() {
             self.young.push(key);
         }
-        let deframer = Deframer::new(self.server.limits.max_decoded_message);
-        let slot = |state| Slot { key, route: head.route, format: head.format, deadline, timer: None, state };
+        let mut deframer = Deframer::new(self.server.limits.max_decoded_message);
+        deframer.allow_compressed(head.compression != Compression::Identity);
+        let slot = |state| Slot { key, head, deadline, timer: None, state };
         if !spec.client_streaming {
             self.slots.insert(slot(State::Gathering { fields, deframer, message: None }));
             if end_stream {
@@ -285,11 +289,11 @@ impl Calls {
             }
             return;
         }
-        let pair = self.stream_pair(spec, head.format, key);
+        let pair = self.stream_pair(spec, &head, key);
         if end_stream {
             pair.inbox.end(Ok(()));
         }
-        let call = self.call(spec, head.format, deadline, fields, Request::Stream, Some(Arc::clone(&pair)));
+        let call = self.call(spec, &head, deadline, fields, Request::Stream, Some(Arc::clone(&pair)));
         let running = Running {
             task: None,
             cancellation: call.cancellation(),
@@ -305,15 +309,16 @@ impl Calls {
     fn stream_pair(
         &self,
         spec: &'static crate::MethodSpec,
-        format: crate::Format,
+        head: &CallHead,
         key: StreamKey,
     ) -> Arc<StreamPair> {
         let pair = StreamPair::new(StreamFacts {
             spec,
-            format,
+            format: head.format,
             side: Side::Server,
             observers: self.server.chain.observers().clone(),
-            max_encoded_message: self.server.limits.max_encoded_message,
+            outgoing: self.server.outgoing(head.accepts),
+            decompression: self.server.decompression(),
         });
         pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
         pair
@@ -323,7 +328,7 @@ impl Calls {
     fn call(
         &self,
         spec: &'static crate::MethodSpec,
-        format: crate::Format,
+        head: &CallHead,
         deadline: Option<Instant>,
         fields: Arc<Fields>,
         request: Request,
@@ -331,14 +336,16 @@ impl Calls {
     ) -> Call {
         Call::new(Opening {
             spec,
-            format,
+            format: head.format,
             deadline,
             metadata: Metadata::from(fields),
             request,
             streams,
             observers: self.server.chain.observers().clone(),
             connection: Some(Arc::clone(&self.facts)),
-            max_encoded_message: self.server.limits.max_encoded_message,
+            outgoing: self.server.outgoing(head.accepts),
+            decompression: self.server.decompression(),
+            accepts: head.accepts,
         })
     }
 
@@ -350,7 +357,9 @@ impl Calls {
         };
         match &mut slot.state {
             State::Gathering { .. } => self.gather(http2, now, key, data, end_stream),
-            State::Running(running) => Self::stream_data(http2, key, running, data, end_stream),
+            State::Running(running) => {
+                Self::stream_data(http2, key, slot.head.compression, running, data, end_stream);
+            }
             State::Http(stream) => stream.data(http2, key, data, end_stream),
         }
     }
@@ -368,7 +377,7 @@ impl Calls {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let State::Gathering { deframer, message, .. } = &mut slot.state else { return };
         deframer.push(data);
-        let outcome = take_one(deframer, message, end_stream);
+        let outcome = take_one(deframer, slot.head.compression, message, end_stream);
         match outcome {
             Err(status) => self.end_early(http2, now, key, CancelReason::ProtocolError, status),
             Ok(true) => self.start_gathered(http2, key),
@@ -383,7 +392,7 @@ impl Calls {
     #[inline]
     fn start_gathered(&mut self, http2: &mut Connection, key: StreamKey) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        let (route, format, deadline) = (slot.route, slot.format, slot.deadline);
+        let (head, deadline) = (slot.head, slot.deadline);
         let running = State::Running(Running {
             task: None,
             cancellation: Cancellation::default(),
@@ -395,21 +404,22 @@ impl Calls {
         let State::Gathering { fields, message, .. } = std::mem::replace(&mut slot.state, running) else {
             return;
         };
-        let Some(spec) = self.server.routes.get(route).map(|route| route.spec) else { return };
-        let pair = spec.server_streaming.then(|| self.stream_pair(spec, format, key));
+        let Some(spec) = self.server.routes.get(head.route).map(|route| route.spec) else { return };
+        let pair = spec.server_streaming.then(|| self.stream_pair(spec, &head, key));
         let request = message.map_or(Request::None, Request::One);
-        let call = self.call(spec, format, deadline, fields, request, pair.clone());
+        let call = self.call(spec, &head, deadline, fields, request, pair.clone());
         if let Some(Slot { state: State::Running(running), .. }) = self.slots.get_mut(key) {
             running.cancellation = call.cancellation();
             running.pair = pair;
         }
-        self.run(http2, key, route, call);
+        self.run(http2, key, head.route, call);
     }
 
     /// A piece of a request stream.
     fn stream_data(
         http2: &mut Connection,
         key: StreamKey,
+        compression: Compression,
         running: &mut Running,
         data: Bytes,
         end_stream: bool,
@@ -423,7 +433,7 @@ impl Calls {
             match running.deframer.next() {
                 Ok(Some(frame)) => {
                     let cost = frame.message.len() + Prefix::LEN;
-                    let unread = pair.inbox.push(frame.message, cost);
+                    let unread = pair.inbox.push(Received::of(frame, compression), cost);
                     http2.release_capacity(key, unread);
                 }
                 Ok(None) if end_stream => break Some(running.deframer.finish()),
@@ -480,35 +490,40 @@ impl Calls {
         let Some(slot) = self.slots.take(key) else { return };
         self.disarm(&slot);
         let State::Running(running) = slot.state else { return };
-        let format = slot.format;
+        let head = slot.head;
         drop(running.cancellation);
         let Ended { call, result } = ended;
         let mut call = call;
         let mut headers = call.as_mut().map(|call| std::mem::take(call.headers_mut())).unwrap_or_default();
         let trailers = call.as_mut().map(|call| std::mem::take(call.trailers_mut())).unwrap_or_default();
         let mut head_sent = running.head_sent;
+        let compression = match (&running.pair, &call) {
+            (Some(pair), _) if head_sent || pair.facts.spec.server_streaming => pair.outbox.compression(),
+            (_, Some(call)) => call.response_compression(),
+            _ => Compression::Identity,
+        };
         if let Some(pair) = &running.pair {
             let taken = pair.outbox.take(&mut self.outgoing);
             let rest = taken.headers.unwrap_or_else(|| pair.outbox.take_headers());
             headers.extend(&rest);
             if !self.outgoing.is_empty() {
-                self.send_head(http2, key, format, &headers, &mut head_sent);
+                self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
                 http2.send_data(key, &mut self.outgoing);
             }
         }
         match (result, &mut call) {
             (Ok(Answer::One), Some(call)) => {
-                self.send_head(http2, key, format, &headers, &mut head_sent);
+                self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
                 http2.send_data(key, call.response_mut());
                 self.responses.trailers(http2, key, &Ok(()), &trailers);
             }
             (Ok(_), _) => {
-                self.send_head(http2, key, format, &headers, &mut head_sent);
+                self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
                 self.responses.trailers(http2, key, &Ok(()), &trailers);
             }
             (Err(status), _) if head_sent => self.responses.trailers(http2, key, &Err(status), &trailers),
             (Err(status), _) => {
-                self.responses.trailers_only(http2, key, format, &status, (&headers, &trailers));
+                self.responses.trailers_only(http2, key, head.format, &status, (&headers, &trailers));
             }
         }
         if let Some(pair) = running.pair {
@@ -524,12 +539,13 @@ impl Calls {
         &mut self,
         http2: &mut Connection,
         key: StreamKey,
-        format: crate::Format,
+        head: &CallHead,
+        compression: Compression,
         headers: &Metadata,
         sent: &mut bool,
     ) {
         if !std::mem::replace(sent, true) {
-            self.responses.head(http2, key, format, headers);
+            self.responses.head(http2, key, head, compression, headers);
         }
     }
 
@@ -544,18 +560,20 @@ impl Calls {
     ) {
         let Some(slot) = self.slots.take(key) else { return };
         self.disarm(&slot);
-        let format = slot.format;
+        let head = slot.head;
         let mut head_sent = false;
+        let mut compression = Compression::Identity;
         let mut headers = Metadata::default();
         if let State::Running(running) = &slot.state {
             head_sent = running.head_sent;
             if let Some(pair) = &running.pair {
                 // What was sent before goes out before the end.
+                compression = pair.outbox.compression();
                 headers = pair.outbox.take(&mut self.outgoing).headers.unwrap_or_default();
             }
         }
         if !self.outgoing.is_empty() {
-            self.send_head(http2, key, format, &headers, &mut head_sent);
+            self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
             http2.send_data(key, &mut self.outgoing);
         }
         cut_short(slot, reason, &status);
@@ -563,14 +581,14 @@ impl Calls {
         if head_sent {
             self.responses.trailers(http2, key, &Err(status), &none);
         } else {
-            self.responses.trailers_only(http2, key, format, &status, (&headers, &none));
+            self.responses.trailers_only(http2, key, head.format, &status, (&headers, &none));
         }
     }
 
     /// A stream has news in its outbox or inbox, or room in the connection.
     fn pump(&mut self, http2: &mut Connection, key: StreamKey) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        let format = slot.format;
+        let head = slot.head;
         let running = match &mut slot.state {
             State::Running(running) => running,
             State::Http(stream) => return stream.pump(http2, key, &mut self.outgoing),
@@ -588,7 +606,8 @@ impl Calls {
         let taken = pair.outbox.take(&mut self.outgoing);
         if !self.outgoing.is_empty() {
             if !std::mem::replace(&mut running.head_sent, true) {
-                self.responses.head(http2, key, format, &taken.headers.unwrap_or_default());
+                let compression = pair.outbox.compression();
+                self.responses.head(http2, key, &head, compression, &taken.headers.unwrap_or_default());
             }
             http2.send_data(key, &mut self.outgoing);
         }
@@ -600,7 +619,7 @@ impl Calls {
             Command::Drain => {
                 http2.shut_down(now);
                 for key in self.slots.keys() {
-                    let ends = self.slots.get_mut(key).map(|slot| slot.route);
+                    let ends = self.slots.get_mut(key).map(|slot| slot.head.route);
                     if ends
                         .and_then(|route| self.server.routes.get(route))
                         .is_some_and(|route| route.ends_on_drain)
@@ -657,10 +676,15 @@ fn shutting_down() -> Status {
 /// Takes the one message of a request. Says whether it is complete (statuscodes.md: another number of messages than one
 /// is UNIMPLEMENTED).
 #[inline]
-fn take_one(deframer: &mut Deframer, message: &mut Option<Bytes>, end_stream: bool) -> crate::Result<bool> {
+fn take_one(
+    deframer: &mut Deframer,
+    compression: Compression,
+    message: &mut Option<Received>,
+    end_stream: bool,
+) -> crate::Result<bool> {
     const NOT_ONE: &str = "the method takes exactly one request message";
     while let Some(frame) = deframer.next()? {
-        if message.replace(frame.message).is_some() {
+        if message.replace(Received::of(frame, compression)).is_some() {
             return Err(Status::unimplemented(NOT_ONE));
         }
     }

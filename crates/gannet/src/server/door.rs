@@ -1,11 +1,13 @@
 //! The doors for what is not gRPC on a server's port: other HTTP/2 requests, and connections that are not HTTP/2.
 
 use super::connection::Calls;
+use super::request::CallHead;
 use super::slot::{Slot, State};
 use crate::call::ConnectionFacts;
+use crate::compression::Received;
 use crate::driver::{Command, Mailbox};
 use crate::stream::{Link, Side, StreamFacts, StreamPair};
-use crate::{Format, Idempotency, MethodSpec, Output, Peer, Result, Status};
+use crate::{Compression, Format, Idempotency, MethodSpec, Output, Peer, Result, Status};
 use bytes::Bytes;
 use gannet_http2::{Connection, ErrorCode, Fields, StreamKey};
 use std::future::poll_fn;
@@ -53,7 +55,8 @@ impl HttpBody {
     /// # Errors
     /// Where the client went away before.
     pub async fn next(&mut self) -> Result<Option<Bytes>> {
-        poll_fn(|cx| self.0.inbox.poll_next(cx)).await
+        let received = poll_fn(|cx| self.0.inbox.poll_next(cx)).await?;
+        Ok(received.map(|received| received.message))
     }
 }
 
@@ -151,7 +154,8 @@ impl HttpStream {
     pub(super) fn data(&self, http2: &mut Connection, key: StreamKey, data: Bytes, end_stream: bool) {
         if !data.is_empty() {
             let cost = data.len();
-            let unread = self.pair.inbox.push(data, cost);
+            let received = Received { message: data, compression: Compression::Identity };
+            let unread = self.pair.inbox.push(received, cost);
             http2.release_capacity(key, unread);
         }
         if end_stream {
@@ -183,7 +187,8 @@ impl Calls {
             format: Format::Proto,
             side: Side::Server,
             observers: Default::default(),
-            max_encoded_message: usize::MAX,
+            outgoing: Default::default(),
+            decompression: Default::default(),
         });
         pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
         let responder =
@@ -196,14 +201,7 @@ impl Calls {
             stream.data(http2, key, Bytes::new(), true);
         }
         let state = State::Http(stream);
-        self.slots.insert(Slot {
-            key,
-            route: usize::MAX,
-            format: Format::Proto,
-            deadline: None,
-            timer: None,
-            state,
-        });
+        self.slots.insert(Slot { key, head: CallHead::NONE, deadline: None, timer: None, state });
     }
 
     pub(super) fn http_command(&mut self, http2: &mut Connection, key: StreamKey, command: HttpCommand) {

@@ -1,7 +1,8 @@
 //! What a request's field section asks for.
 
 use super::shared::ServerShared;
-use crate::{Format, Status};
+use crate::compression::{Encodings, unknown_encoding};
+use crate::{Compression, Format, Status};
 use gannet_core::parse_timeout;
 use gannet_http2::{Fields, Name};
 use std::sync::Arc;
@@ -14,6 +15,8 @@ pub(super) enum Disposition {
     Call(CallHead),
     /// A gRPC call that is answered right away.
     Refused(Status),
+    /// A gRPC call whose messages nobody here can decompress.
+    UnknownEncoding(Status),
     /// Not gRPC, and there is a handler for such.
     Http,
     /// Not gRPC, and nobody to take it: this HTTP status.
@@ -26,6 +29,21 @@ pub(super) struct CallHead {
     pub(super) route: usize,
     pub(super) format: Format,
     pub(super) timeout: Option<Duration>,
+    /// What the request's messages are compressed with.
+    pub(super) compression: Compression,
+    /// What the client can decompress.
+    pub(super) accepts: Encodings,
+}
+
+impl CallHead {
+    /// Of a stream that is no call.
+    pub(super) const NONE: Self = Self {
+        route: usize::MAX,
+        format: Format::Proto,
+        timeout: None,
+        compression: Compression::Identity,
+        accepts: Encodings::NONE,
+    };
 }
 
 impl Disposition {
@@ -40,13 +58,25 @@ impl Disposition {
             _ if is_post => return Self::HttpStatus(415),
             _ => return Self::HttpStatus(404),
         };
-        match Self::call(server, fields, format) {
+        let name = fields.get(Name::GrpcEncoding).unwrap_or(b"identity");
+        let accepted = server.compression.accepted;
+        let compression = Compression::from_name(name).filter(|one| accepted.contains(*one));
+        let Some(compression) = compression else {
+            // compression.md, test case 4.
+            return Self::UnknownEncoding(Status::unimplemented(unknown_encoding(name, accepted)));
+        };
+        match Self::call(server, fields, format, compression) {
             Ok(head) => Self::Call(head),
             Err(status) => Self::Refused(status),
         }
     }
 
-    fn call(server: &ServerShared, fields: &Fields, format: Format) -> Result<CallHead, Status> {
+    fn call(
+        server: &ServerShared,
+        fields: &Fields,
+        format: Format,
+        compression: Compression,
+    ) -> Result<CallHead, Status> {
         let path = fields.get(Name::Path).unwrap_or_default();
         let route = server.routes.find(path).ok_or_else(|| unknown_path(server, path))?;
         let timeout = match fields.get(Name::GrpcTimeout) {
@@ -55,14 +85,8 @@ impl Disposition {
             })?),
             None => None,
         };
-        let encoding = fields.get(Name::GrpcEncoding).unwrap_or(b"identity");
-        if encoding != b"identity" {
-            return Err(Status::unimplemented(format!(
-                "messages encoded with {:?} are not supported; send them with identity",
-                String::from_utf8_lossy(encoding)
-            )));
-        }
-        Ok(CallHead { route, format, timeout })
+        let accepts = fields.get(Name::GrpcAcceptEncoding).map(Encodings::parse).unwrap_or_default();
+        Ok(CallHead { route, format, timeout, compression, accepts })
     }
 }
 

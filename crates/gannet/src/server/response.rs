@@ -1,12 +1,16 @@
 //! Response heads and trailers (PROTOCOL-HTTP2, "Responses").
 
-use crate::{Format, Metadata, Result, Status};
+use super::request::CallHead;
+use crate::compression::Encodings;
+use crate::{Compression, Format, Metadata, Result, Status};
 use gannet_http2::{Connection, Fields, Name, StreamKey};
 use std::sync::LazyLock;
 
 /// How a response goes out. The fields that most calls share are made once.
 pub(super) struct Responses {
     scratch: Fields,
+    /// What this server can decompress.
+    accepted: Encodings,
 }
 
 static PROTO_HEAD: LazyLock<Fields> = LazyLock::new(|| head_fields(Format::Proto));
@@ -27,8 +31,8 @@ fn head_fields(format: Format) -> Fields {
 const STATUS_LIMIT_BYTES: usize = 8 * 1024;
 
 impl Responses {
-    pub(super) const fn new() -> Self {
-        Self { scratch: Fields::new() }
+    pub(super) const fn new(accepted: Encodings) -> Self {
+        Self { scratch: Fields::new(), accepted }
     }
 
     /// The head of a response that has messages or may have.
@@ -37,13 +41,21 @@ impl Responses {
         &mut self,
         http2: &mut Connection,
         key: StreamKey,
-        format: Format,
+        call: &CallHead,
+        compression: Compression,
         metadata: &Metadata,
     ) {
-        if metadata.is_empty() && format == Format::Proto {
+        let uncompressed = compression == Compression::Identity && call.compression == Compression::Identity;
+        if metadata.is_empty() && uncompressed && call.format == Format::Proto {
             return http2.send_headers(key, &PROTO_HEAD, false);
         }
-        self.scratch = head_fields(format);
+        self.scratch = head_fields(call.format);
+        if compression != Compression::Identity {
+            self.scratch.push(Name::GrpcEncoding, compression.name().as_bytes());
+        }
+        if !uncompressed {
+            self.write_accepted();
+        }
         metadata.write_to(&mut self.scratch);
         http2.send_headers(key, &self.scratch, false);
     }
@@ -78,6 +90,20 @@ impl Responses {
         metadata.0.write_to(&mut self.scratch);
         self.write_end(http2, &Err(status.clone()), metadata.1);
         http2.send_headers(key, &self.scratch, true);
+    }
+
+    /// The answer to messages that can't be decompressed here: it says what can be (compression.md, test case 4).
+    pub(super) fn unknown_encoding(&mut self, http2: &mut Connection, key: StreamKey, status: Status) {
+        self.scratch = head_fields(Format::Proto);
+        self.write_accepted();
+        self.write_end(http2, &Err(status), &Metadata::default());
+        http2.send_headers(key, &self.scratch, true);
+    }
+
+    fn write_accepted(&mut self) {
+        if !self.accepted.is_empty() {
+            self.scratch.push(Name::GrpcAcceptEncoding, self.accepted.to_string().as_bytes());
+        }
     }
 
     fn write_end(&mut self, http2: &Connection, result: &Result<()>, metadata: &Metadata) {

@@ -2,6 +2,8 @@
 
 use super::door::{ForeignConnection, HttpHandler};
 use super::routes::Routes;
+use crate::Compression;
+use crate::compression::{CompressionSettings, DecompressionLimits, Encodings, Outgoing};
 use crate::intercept::Chain;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +14,7 @@ pub(crate) struct ServerShared {
     pub(super) routes: Routes,
     pub(super) chain: Chain,
     pub(super) limits: CallLimits,
+    pub(super) compression: CompressionSettings,
     pub(super) http2: gannet_http2::Config,
     pub(super) http: Option<Arc<dyn HttpHandler>>,
     pub(super) foreign: Option<Arc<dyn ForeignConnection>>,
@@ -32,6 +35,21 @@ pub(crate) struct CallLimits {
 }
 
 impl ServerShared {
+    /// What the responses to a client that understands `accepts` have to keep to.
+    #[inline]
+    pub(super) fn outgoing(&self, accepts: Encodings) -> Outgoing {
+        let mut outgoing = self.compression.outgoing(self.limits.max_encoded_message);
+        // compression.md: for a client that does not support it the message is sent uncompressed.
+        if !accepts.contains(outgoing.compression) {
+            outgoing.compression = Compression::Identity;
+        }
+        outgoing
+    }
+
+    pub(super) fn decompression(&self) -> DecompressionLimits {
+        self.compression.decompression(self.limits.max_decoded_message)
+    }
+
     pub(super) fn chain(&self) -> &Chain {
         &self.chain
     }

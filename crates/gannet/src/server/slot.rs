@@ -1,9 +1,10 @@
 //! What the server's driver remembers of each stream.
 
 use super::door::HttpStream;
+use super::request::CallHead;
+use crate::Cancellation;
+use crate::compression::Received;
 use crate::stream::StreamPair;
-use crate::{Cancellation, Format};
-use bytes::Bytes;
 use gannet_core::{Deframer, TimerKey};
 use gannet_http2::{Fields, StreamKey};
 use std::sync::Arc;
@@ -13,8 +14,7 @@ use tokio::task::AbortHandle;
 /// A stream's place in the driver's table.
 pub(super) struct Slot {
     pub(super) key: StreamKey,
-    pub(super) route: usize,
-    pub(super) format: Format,
+    pub(super) head: CallHead,
     pub(super) deadline: Option<Instant>,
     /// Armed only once the call has outlived the turn that it came in.
     pub(super) timer: Option<TimerKey>,
@@ -24,7 +24,7 @@ pub(super) struct Slot {
 /// How far a stream has come.
 pub(super) enum State {
     /// The one request message is on its way.
-    Gathering { fields: Arc<Fields>, deframer: Deframer, message: Option<Bytes> },
+    Gathering { fields: Arc<Fields>, deframer: Deframer, message: Option<Received> },
     /// The handler runs.
     Running(Running),
     /// Not gRPC.

@@ -1,6 +1,7 @@
 //! Whole messages that have come and wait to be read.
 
 use super::Link;
+use crate::compression::Received;
 use crate::{Metadata, Result};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -22,7 +23,7 @@ pub(crate) struct Inbox(Mutex<Incoming>);
 #[derive(Default)]
 struct Incoming {
     /// Each with what it costs on the flow-control windows.
-    messages: VecDeque<(Bytes, usize)>,
+    messages: VecDeque<(Received, usize)>,
     /// The peer's first metadata (a client's inbox).
     headers: Option<Metadata>,
     /// The peer's last metadata (a client's inbox).
@@ -65,14 +66,15 @@ impl Inbox {
 
     /// A message has come whole, at the cost of so many bytes of window. Says how much credit can be given back at
     /// once, because nobody will read it.
-    pub(crate) fn push(&self, message: Bytes, cost: usize) -> usize {
+    pub(crate) fn push(&self, mut received: Received, cost: usize) -> usize {
         let mut incoming = self.lock();
         if incoming.closed {
             return cost;
         }
-        let message =
-            if message.len() < COPIED_BELOW_BYTES { Bytes::copy_from_slice(&message) } else { message };
-        incoming.messages.push_back((message, cost));
+        if received.message.len() < COPIED_BELOW_BYTES {
+            received.message = Bytes::copy_from_slice(&received.message);
+        }
+        incoming.messages.push_back((received, cost));
         incoming.wake();
         0
     }
@@ -102,7 +104,7 @@ impl Inbox {
     }
 
     /// The next message, or `None` after a good end. Cancel-safe: a message is taken only when it is returned.
-    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Received>>> {
         let mut incoming = self.lock();
         if incoming.turn_messages >= TURN_MESSAGES && !incoming.messages.is_empty() {
             incoming.turn_messages = 0;

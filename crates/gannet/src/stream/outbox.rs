@@ -1,8 +1,9 @@
 //! Encoded messages on their way to the connection.
 
 use super::Link;
-use crate::codec::put_message;
-use crate::{Metadata, Output, Result, Status};
+use crate::compression::{self, put_message};
+use crate::{Compression, Metadata, Output, Result, Status};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
@@ -13,8 +14,12 @@ const TURN_BYTES: usize = 32 * 1024;
 const TURN_MESSAGES: usize = 256;
 
 /// Encoded messages of one stream on their way to its connection.
-#[derive(Default)]
-pub(crate) struct Outbox(Mutex<Outgoing>);
+pub(crate) struct Outbox {
+    outgoing: Mutex<Outgoing>,
+    /// The stream's [`Compression`]. It changes under the lock and before the first message only; senders read it
+    /// without.
+    compression: AtomicU8,
+}
 
 #[derive(Default)]
 struct Outgoing {
@@ -49,6 +54,27 @@ pub(crate) struct Taken {
 }
 
 impl Outbox {
+    pub(crate) fn new(compression: Compression) -> Self {
+        Self { outgoing: Mutex::default(), compression: AtomicU8::new(compression as u8) }
+    }
+
+    /// What the stream's messages are compressed with, where they get smaller by it.
+    pub(crate) fn compression(&self) -> Compression {
+        Compression::of(self.compression.load(Ordering::Relaxed))
+    }
+
+    /// Sets the compression, while that is possible: `grpc-encoding` goes with the headers.
+    pub(crate) fn set_compression(&self, compression: Compression) -> Result<()> {
+        let out = self.lock();
+        if out.headers_gone {
+            return Err(Status::failed_precondition(
+                "compression must be set before the first message is sent",
+            ));
+        }
+        self.compression.store(compression as u8, Ordering::Relaxed);
+        Ok(())
+    }
+
     /// Joins a connection; what has been sent so far is announced.
     pub(crate) fn attach(&self, link: Link) {
         let mut out = self.lock();
@@ -74,17 +100,17 @@ impl Outbox {
     pub(crate) fn poll_send(
         &self,
         cx: &mut Context<'_>,
-        limit: usize,
+        rules: &compression::Outgoing,
         encode: impl FnOnce(&mut Output) -> Result<()>,
     ) -> Poll<Result<()>> {
         let mut out = self.lock();
         std::task::ready!(out.poll_room(cx))?;
-        let len = put_message(&mut out.bytes, limit, encode)?;
+        let len = put_message(&mut out.bytes, rules, encode)?;
         out.count(len);
         Poll::Ready(Ok(()))
     }
 
-    /// As [`Outbox::poll_send`], for bytes that are no gRPC message.
+    /// As [`Outbox::poll_send`], for bytes that have their prefix, or are no gRPC message.
     pub(crate) fn poll_send_raw(&self, cx: &mut Context<'_>, bytes: &bytes::Bytes) -> Poll<Result<()>> {
         let mut out = self.lock();
         std::task::ready!(out.poll_room(cx))?;
@@ -160,7 +186,7 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, Outgoing> {
         // A panic in an encoder leaves the outbox as it was: `put_message` only ever appends.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.outgoing.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The receiving end of a stream of messages.
 
 use super::{Side, StreamPair};
-use crate::{Messages, Metadata, Result};
+use crate::{Compression, Messages, Metadata, Result};
 use futures_core::Stream;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -14,11 +14,12 @@ use std::task::{Context, Poll, ready};
 pub struct Receiver<M> {
     pair: Arc<StreamPair>,
     messages: Messages<M>,
+    compression: Compression,
 }
 
 impl<M> Receiver<M> {
     pub(crate) fn new(pair: Arc<StreamPair>, messages: Messages<M>) -> Self {
-        Self { pair, messages }
+        Self { pair, messages, compression: Compression::Identity }
     }
 
     /// The next message; `None` after the peer's good end.
@@ -45,15 +46,23 @@ impl<M> Receiver<M> {
         self.pair.inbox.trailers()
     }
 
+    /// How the last message came compressed.
+    #[must_use]
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
     /// The same messages as a [`futures_core::Stream`].
     #[must_use]
     pub fn into_stream(self) -> IntoStream<M> {
         IntoStream { receiver: self, ended: false }
     }
 
-    fn poll_next_message(&self, cx: &mut Context<'_>) -> Poll<Result<Option<M>>> {
-        let Some(bytes) = ready!(self.pair.inbox.poll_next(cx))? else { return Poll::Ready(Ok(None)) };
+    fn poll_next_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<M>>> {
+        let Some(received) = ready!(self.pair.inbox.poll_next(cx))? else { return Poll::Ready(Ok(None)) };
         let facts = &self.pair.facts;
+        self.compression = received.compression;
+        let bytes = received.decompressed(facts.decompression)?;
         facts.observers.see(facts.spec, facts.side.receives(), &bytes)?;
         Poll::Ready((self.messages.decode)(facts.format, bytes).map(Some))
     }

@@ -1,7 +1,8 @@
 //! The sending end of a stream of messages.
 
 use super::{Side, StreamPair};
-use crate::{Messages, Result};
+use crate::compression::put_message;
+use crate::{Compression, Messages, Output, Result};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -13,11 +14,12 @@ use std::task::Poll;
 pub struct Sender<M> {
     pair: Arc<StreamPair>,
     messages: Messages<M>,
+    compress: bool,
 }
 
 impl<M> Sender<M> {
     pub(crate) fn new(pair: Arc<StreamPair>, messages: Messages<M>) -> Self {
-        Self { pair, messages }
+        Self { pair, messages, compress: true }
     }
 
     /// Sends a message. Waits while the peer is slow.
@@ -35,13 +37,11 @@ impl<M> Sender<M> {
     /// # Errors
     /// As [`Sender::send`].
     pub async fn send_shared(&mut self, message: &M) -> Result<()> {
-        let facts = &self.pair.facts;
-        poll_fn(|cx| {
-            self.pair.outbox.poll_send(cx, facts.max_encoded_message, |out| {
-                let start = out.len();
-                (self.messages.encode)(facts.format, message, out)?;
-                facts.observers.see_since(facts.spec, facts.side.sends(), out, start)
-            })
+        let (facts, encode) = (&self.pair.facts, self.messages.encode);
+        self.send_with(|out| {
+            let start = out.len();
+            encode(facts.format, message, out)?;
+            facts.observers.see_since(facts.spec, facts.side.sends(), out, start)
         })
         .await
     }
@@ -52,14 +52,31 @@ impl<M> Sender<M> {
     /// As [`Sender::send`].
     pub async fn send_encoded(&mut self, message: bytes::Bytes) -> Result<()> {
         let facts = &self.pair.facts;
-        poll_fn(|cx| {
-            self.pair.outbox.poll_send(cx, facts.max_encoded_message, |out| {
-                facts.observers.see(facts.spec, facts.side.sends(), &message)?;
-                out.put_bytes(message.clone());
-                Ok(())
-            })
+        self.send_with(|out| {
+            facts.observers.see(facts.spec, facts.side.sends(), &message)?;
+            out.put_bytes(message.clone());
+            Ok(())
         })
         .await
+    }
+
+    /// Whether the messages that follow may be compressed, where the stream is. Default `true`. Off for a message that
+    /// holds a secret beside what somebody else may choose (compression.md, Specific Disabling of Compression).
+    pub fn compress(&mut self, on: bool) {
+        self.compress = on;
+    }
+
+    async fn send_with(&self, encode: impl Fn(&mut Output) -> Result<()>) -> Result<()> {
+        let (outbox, mut rules) = (&self.pair.outbox, self.pair.facts.outgoing);
+        rules.compression = if self.compress { outbox.compression() } else { Compression::Identity };
+        if rules.compression == Compression::Identity {
+            return poll_fn(|cx| outbox.poll_send(cx, &rules, &encode)).await;
+        }
+        // Compressing takes its time: not under the lock that the connection's task takes as well.
+        let mut packed = Output::new();
+        put_message(&mut packed, &rules, &encode)?;
+        let packed = packed.into_bytes();
+        poll_fn(|cx| outbox.poll_send_raw(cx, &packed)).await
     }
 
     /// Waits until all that was sent has been handed to the connection.

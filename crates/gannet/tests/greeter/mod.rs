@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use gannet::codegen::*;
-use gannet::{CancelReason, Cancellation, Format, Output};
+use gannet::{CancelReason, Cancellation, Compression, Format, Output};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -202,6 +202,7 @@ impl Plain {
         mut responses: Sender<Hello>,
     ) -> Result<()> {
         while let Some(Hello(text)) = requests.next().await? {
+            responses.compress(requests.compression() != Compression::Identity);
             responses.send(Hello(format!("Echo: {text}"))).await?;
         }
         Ok(())
