@@ -89,3 +89,103 @@ fn repeated_blocks_are_the_same_value() {
     assert!(!third.repeated);
     assert_eq!(third.fields.get_text(b"a"), Some(&b"2"[..]));
 }
+
+fn section(list: &[(&str, &str)]) -> Fields {
+    let mut fields = Fields::new();
+    for (name, value) in list {
+        fields.push_text(name.as_bytes(), value.as_bytes());
+    }
+    fields
+}
+
+fn encoded_len(encoder: &mut Encoder, list: &[(&str, &str)]) -> usize {
+    let mut block = Vec::new();
+    encoder.encode(&section(list), &mut block);
+    block.len()
+}
+
+/// A client that calls several methods in turn says each path once; after that it is an index.
+#[test]
+fn every_value_of_a_well_known_name_is_found_again() {
+    let mut encoder = Encoder::new(4096);
+    let paths = ["/a.B/First", "/a.B/Second", "/a.B/Third"];
+    for path in paths {
+        assert!(encoded_len(&mut encoder, &[(":path", path)]) > 5);
+    }
+    for path in paths {
+        assert_eq!(encoded_len(&mut encoder, &[(":path", path)]), 1, "{path}");
+    }
+}
+
+/// A name whose value is another one with every call does not push out the fields that repeat.
+#[test]
+fn changing_values_of_a_custom_name_leave_the_table_alone() {
+    for value_len in [8, 36, 500, 900] {
+        let mut encoder = Encoder::new(4096);
+        let mut decoder = Decoder::new(4096, usize::MAX);
+        let steady = [(":path", "/a.B/Method"), ("x-tenant", "seven"), ("user-agent", "gannet")];
+        encoded_len(&mut encoder, &steady);
+        for call in 0..200 {
+            encoded_len(&mut encoder, &[("x-request-id", &format!("{call:0value_len$}"))]);
+        }
+        assert_eq!(encoded_len(&mut encoder, &steady), 3, "values of {value_len} bytes");
+
+        // What the peer makes of it stands still as well: the same block is recognised.
+        let mut encoder = Encoder::new(4096);
+        let mut repeated = 0;
+        for call in 0..50 {
+            for list in [&steady[..], &[("x-request-id", &format!("{call:0value_len$}"))]] {
+                let mut block = Vec::new();
+                encoder.encode(&section(list), &mut block);
+                let decoded = decoder.decode(&block).unwrap();
+                assert_eq!(*decoded.fields, section(list));
+                repeated += usize::from(decoded.repeated);
+            }
+        }
+        // One in five is lost to the blocks between, for only the last few blocks are remembered.
+        assert!(repeated > 30, "{repeated}");
+    }
+}
+
+/// RFC 7541 §4.2: after the allowed size was lowered the next block begins with a size update.
+#[test]
+fn a_lowered_table_size_must_be_said() {
+    let lowered = || {
+        let mut decoder = Decoder::new(4096, 16 * 1024);
+        decoder.decode(&[0x82]).unwrap();
+        decoder.set_max_table_size(100);
+        decoder
+    };
+    for silent in [&[0x82][..], &[], &[0x40, 1, b'a', 1, b'1'], &[0x82, 0x20]] {
+        lowered().decode(silent).unwrap_err();
+    }
+    for said in [&[0x20, 0x82][..], &[0x20], &[0x3f, 100 - 31, 0x82], &[0x20, 0x3f, 100 - 31]] {
+        let mut decoder = lowered();
+        decoder.decode(said).unwrap();
+        decoder.decode(&[0x82]).unwrap();
+    }
+    // RFC 7541 §6.3: and to no more than what is allowed.
+    lowered().decode(&[0x3f, 101 - 31, 0x82]).unwrap_err();
+    // A size that the peer's encoder does not reach changes nothing for it.
+    let mut decoder = Decoder::new(4096, 16 * 1024);
+    decoder.decode(&[0x20]).unwrap();
+    decoder.set_max_table_size(100);
+    decoder.decode(&[0x82]).unwrap();
+}
+
+/// RFC 7541 §4.2: an encoder that uses less than the initial 4,096 bytes says so in its first block.
+#[test]
+fn a_small_table_is_announced() {
+    for size in [0, 100, 4095] {
+        let mut encoder = Encoder::new(size);
+        let mut decoder = Decoder::new(4096, usize::MAX);
+        decoder.set_max_table_size(size);
+        for _ in 0..3 {
+            let mut block = Vec::new();
+            let list =
+                section(&[(":path", "/a"), ("x-a", "1"), ("x-b", "a value that is some bytes longer")]);
+            encoder.encode(&list, &mut block);
+            assert_eq!(*decoder.decode(&block).unwrap().fields, list);
+        }
+    }
+}

@@ -12,6 +12,8 @@ pub struct Decoder {
     table: Table,
     /// What our SETTINGS_HEADER_TABLE_SIZE allows.
     allowed_table_size: usize,
+    /// The allowed size fell below the table's: the next block must begin with a size update.
+    update_due: bool,
     max_list_size: usize,
     /// Counts every change of the table: a block is only a repetition where nothing changed since.
     changes: u64,
@@ -39,6 +41,7 @@ impl Decoder {
         Self {
             table: Table::new(max_table_size),
             allowed_table_size: max_table_size,
+            update_due: false,
             max_list_size,
             changes: 0,
             recent: Recent::default(),
@@ -49,9 +52,10 @@ impl Decoder {
     /// Another SETTINGS_HEADER_TABLE_SIZE of ours, once the peer has acknowledged it.
     pub fn set_max_table_size(&mut self, size: usize) {
         self.allowed_table_size = size;
-        // RFC 7541 §4.2: a smaller maximum takes effect at once; the peer says so at its next block.
+        // RFC 7541 §4.2: a smaller maximum takes effect at once; the peer must say so at its next block.
         if size < self.table.max_size() {
             self.table.set_max_size(size);
+            self.update_due = true;
             self.changes += 1;
         }
     }
@@ -63,6 +67,11 @@ impl Decoder {
     pub fn decode(&mut self, block: &[u8]) -> Result<Decoded, HpackError> {
         if let Some(fields) = self.recent.find(block, self.changes) {
             return Ok(Decoded { fields, oversized: false, repeated: true });
+        }
+        if self.update_due && !matches!(block.first(), Some(0x20..0x40)) {
+            return Err(HpackError(
+                "no table size update after the allowed size was lowered (RFC 7541 §4.2)",
+            ));
         }
         let changes = self.changes;
         let mut list = List { fields: Fields::new(), size: 0, max: self.max_list_size };
@@ -139,6 +148,7 @@ impl Decoder {
             return Err(HpackError("a table size update above the allowed size"));
         }
         self.table.set_max_size(size);
+        self.update_due = false;
         self.changes += 1;
         Ok(rest)
     }

@@ -7,6 +7,9 @@ use crate::fields::{Field, Fields, Name};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+/// RFC 9113 §6.5.2: SETTINGS_HEADER_TABLE_SIZE before any SETTINGS.
+const INITIAL_TABLE_SIZE: usize = 4096;
+
 /// Encodes the header blocks of one direction of a connection. The order of encoding is the order of sending.
 #[derive(Debug)]
 pub struct Encoder {
@@ -15,7 +18,8 @@ pub struct Encoder {
     own_max_size: usize,
     /// RFC 7541 §4.2: the smallest and the last size since the last block, to be said at the next one.
     pending_update: Option<(usize, usize)>,
-    /// For each well-known name, the insertion number of its newest entry: finding it compares no names.
+    /// For each well-known name, the insertion number of its newest entry; each entry names the one before it. So
+    /// finding one compares no names.
     newest: Vec<u64>,
 }
 
@@ -23,12 +27,13 @@ impl Encoder {
     /// `max_table_size` is the most memory to use for the table, in bytes.
     #[must_use]
     pub fn new(max_table_size: usize) -> Self {
-        // RFC 9113 §6.5.2: the peer's initial SETTINGS_HEADER_TABLE_SIZE is 4,096.
-        let size = max_table_size.min(4096);
+        // RFC 9113 §6.5.2: the peer's initial SETTINGS_HEADER_TABLE_SIZE is 4,096, and so is its table until told
+        // otherwise.
+        let size = max_table_size.min(INITIAL_TABLE_SIZE);
         Self {
             table: Table::new(size),
             own_max_size: max_table_size,
-            pending_update: None,
+            pending_update: (size < INITIAL_TABLE_SIZE).then_some((size, size)),
             newest: Vec::new(),
         }
     }
@@ -62,13 +67,14 @@ impl Encoder {
         let found = self.find(field);
         match found {
             Found::Both(index) if !field.sensitive => integer::encode(index, 7, 0x80, out),
-            Found::Both(index) | Found::Name(index) => self.literal(field, index, out),
-            Found::Nothing => self.literal(field, 0, out),
+            Found::Both(index) => self.literal(field, index, Indexing::Never, out),
+            Found::Name { index, changing } => self.literal(field, index, indexing(field, changing), out),
         }
     }
 
-    fn literal(&mut self, field: Field<'_>, name_index: usize, out: &mut Vec<u8>) {
-        let (bits, first) = match indexing(field) {
+    /// A literal; `name_index` 0 is a name that is in no table.
+    fn literal(&mut self, field: Field<'_>, name_index: usize, indexing: Indexing, out: &mut Vec<u8>) {
+        let (bits, first) = match indexing {
             Indexing::Incremental => (6, 0x40),
             Indexing::Without => (4, 0x00),
             Indexing::Never => (4, 0x10),
@@ -78,16 +84,22 @@ impl Encoder {
             string(field.text, out);
         }
         string(field.value, out);
-        if bits == 6 {
-            self.table.insert(field.name, field.text, field.value);
-            if field.name != Name::Other {
-                let place = field.name as usize;
-                if self.newest.len() <= place {
-                    self.newest.resize(place + 1, 0);
-                }
-                self.newest[place] = self.table.inserted();
-            }
+        if indexing == Indexing::Incremental {
+            self.insert(field);
         }
+    }
+
+    fn insert(&mut self, field: Field<'_>) {
+        let Some(entry) = self.table.insert(field.name, field.text, field.value) else { return };
+        if field.name == Name::Other {
+            return;
+        }
+        let place = field.name as usize;
+        if self.newest.len() <= place {
+            self.newest.resize(place + 1, 0);
+        }
+        entry.previous = self.newest[place];
+        self.newest[place] = self.table.inserted();
     }
 
     fn find(&self, field: Field<'_>) -> Found {
@@ -96,53 +108,57 @@ impl Encoder {
 
     #[inline]
     fn find_known(&self, field: Field<'_>) -> Found {
-        let statics = &STATIC_BY_NAME[field.name as usize];
         let newest = self.newest.get(field.name as usize).copied().unwrap_or(0);
-        let dynamic = self.table.place_of(newest).and_then(|place| Some((place, self.table.get(place)?)));
-        if let Some((place, entry)) = dynamic
-            && entry.value() == field.value
+        let mut number = newest;
+        while let Some(place) = self.table.place_of(number)
+            && let Some(entry) = self.table.get(place)
         {
-            return Found::Both(STATIC_TABLE.len() + 1 + place);
+            if entry.value() == field.value {
+                return Found::Both(STATIC_TABLE.len() + 1 + place);
+            }
+            number = entry.previous;
         }
+        let statics = &STATIC_BY_NAME[field.name as usize];
         for &index in statics {
             if STATIC_TABLE[index - 1].1.as_bytes() == field.value {
                 return Found::Both(index);
             }
         }
-        match (statics.first(), dynamic) {
-            (Some(&index), _) => Found::Name(index),
-            (None, Some((place, _))) => Found::Name(STATIC_TABLE.len() + 1 + place),
-            (None, None) => Found::Nothing,
-        }
+        let dynamic = || self.table.place_of(newest).map(|place| STATIC_TABLE.len() + 1 + place);
+        let index = statics.first().copied().or_else(dynamic).unwrap_or(0);
+        Found::Name { index, changing: false }
     }
 
     /// The table is a few dozen entries: comparing lengths first makes a scan as quick as a hash.
     fn find_other(&self, field: Field<'_>) -> Found {
-        let mut name_only = Found::Nothing;
+        let (mut newest, mut values, mut bytes) = (None, 0, 0);
         for (place, entry) in self.table.iter().enumerate() {
             if entry.name == Name::Other && entry.name_text() == field.text {
                 let index = STATIC_TABLE.len() + 1 + place;
                 if entry.value() == field.value {
                     return Found::Both(index);
                 }
-                name_only = match name_only {
-                    Found::Nothing => Found::Name(index),
-                    found => found,
-                };
+                newest = newest.or(Some(index));
+                values += 1;
+                bytes += entry.size();
             }
         }
-        match (name_only, STATIC_OTHER.get(field.text)) {
-            (Found::Nothing, Some(&index)) => Found::Name(index),
-            (found, _) => found,
-        }
+        let index = newest.or_else(|| STATIC_OTHER.get(field.text).copied()).unwrap_or(0);
+        let changing = values >= MOST_VALUES || bytes > self.table.max_size() / MOST_VALUES;
+        Found::Name { index, changing }
     }
 }
 
+/// A custom name that has this many values in the table, or as large a part of it, changes with every call (an
+/// identifier of the request): its next values are not indexed, for they would push out what repeats.
+const MOST_VALUES: usize = 4;
+
 #[derive(Clone, Copy)]
 enum Found {
+    /// The whole field is the entry with this index.
     Both(usize),
-    Name(usize),
-    Nothing,
+    /// The name is that of the entry with this index; 0 where no entry has it.
+    Name { index: usize, changing: bool },
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -154,7 +170,7 @@ enum Indexing {
 
 /// What may enter the table: credentials never (RFC 7541 §7.1.3), values that rarely repeat not either, for they would
 /// push out those that do.
-fn indexing(field: Field<'_>) -> Indexing {
+fn indexing(field: Field<'_>, changing: bool) -> Indexing {
     /// Longer values would fill a table of 4,096 bytes.
     const LONGEST_INDEXED: usize = 1024;
     match field.name {
@@ -164,7 +180,7 @@ fn indexing(field: Field<'_>) -> Indexing {
         | Name::GrpcMessage
         | Name::GrpcStatusDetailsBin
         | Name::Traceparent => Indexing::Without,
-        _ if field.value.len() > LONGEST_INDEXED => Indexing::Without,
+        _ if changing || field.value.len() > LONGEST_INDEXED => Indexing::Without,
         _ => Indexing::Incremental,
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Table {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) name: Name,
+    /// The insertion number of the entry of the same well-known name before this one; 0 where the encoder keeps none.
+    pub(super) previous: u64,
     name_len: usize,
     text: Box<[u8]>,
 }
@@ -27,7 +29,7 @@ pub(super) struct Entry {
 impl Entry {
     fn new(name: Name, text: &[u8], value: &[u8]) -> Self {
         let own = if name == Name::Other { text } else { b"" };
-        Self { name, name_len: own.len(), text: [own, value].concat().into() }
+        Self { name, previous: 0, name_len: own.len(), text: [own, value].concat().into() }
     }
 
     /// The name's text.
@@ -42,7 +44,8 @@ impl Entry {
         &self.text[self.name_len..]
     }
 
-    fn size(&self) -> usize {
+    /// RFC 7541 §4.1.
+    pub(super) fn size(&self) -> usize {
         self.name_text().len() + self.value().len() + ENTRY_OVERHEAD
     }
 }
@@ -66,17 +69,18 @@ impl Table {
         self.evict_down_to(max_size);
     }
 
-    /// RFC 7541 §4.4: an entry larger than the table empties it, and that is no error.
-    pub(super) fn insert(&mut self, name: Name, text: &[u8], value: &[u8]) {
+    /// RFC 7541 §4.4: an entry larger than the table empties it, and that is no error. Gives the entry where it fits.
+    pub(super) fn insert(&mut self, name: Name, text: &[u8], value: &[u8]) -> Option<&mut Entry> {
         let size = text.len() + value.len() + ENTRY_OVERHEAD;
         if size > self.max_size {
             self.evict_down_to(0);
-            return;
+            return None;
         }
         self.evict_down_to(self.max_size - size);
         self.size += size;
         self.inserted += 1;
         self.entries.push_front(Entry::new(name, text, value));
+        self.entries.front_mut()
     }
 
     /// The entry at this place; the newest is 0.
