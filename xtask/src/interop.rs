@@ -119,7 +119,7 @@ fn protos() -> PathBuf {
 }
 
 /// Where the peers' packages and stubs go: build output.
-fn work() -> Result<PathBuf, String> {
+pub(crate) fn work() -> Result<PathBuf, String> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let work = root().join(target).join("interop");
     std::fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
@@ -127,7 +127,7 @@ fn work() -> Result<PathBuf, String> {
 }
 
 /// The debug programs, which `cargo test` has mostly built before.
-fn build() -> Result<PathBuf, String> {
+pub(crate) fn build() -> Result<PathBuf, String> {
     process::run(Command::new("cargo").current_dir(root()).args([
         "build",
         "--quiet",

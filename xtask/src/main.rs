@@ -3,6 +3,7 @@
 mod bench;
 mod fuzz;
 mod r#gen;
+mod h2spec;
 mod interop;
 mod process;
 
@@ -14,7 +15,8 @@ cargo xtask COMMAND
 bench unary           server CPU per call beside tonic, h2 and the limit; needs h2load, protoc and two CPUs
 fuzz [--seconds N]    every fuzz target for N seconds (60)
 gen [--check]         write the generated code that is kept in the repository, or say what is not current
-interop               the official cases against grpc-js and grpcio, in both roles; needs node and python3";
+interop               the official cases against grpc-js and grpcio, in both roles; needs node and python3
+interop h2spec        the conformance cases of HTTP/2 and HPACK against the server, strict ones too; needs go";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +26,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["gen", ..] => r#gen::run(&arguments[1..]),
         ["interop"] => interop::run(),
+        ["interop", "h2spec"] => h2spec::run(),
         _ => Err(USAGE.to_owned()),
     };
     match result {

@@ -37,6 +37,7 @@ fn not_started(command: &Command, error: &std::io::Error) -> String {
     let hint = match name.as_str() {
         "h2load" => "; install nghttp2-client (Debian) or nghttp2",
         "npm" | "node" => "; install Node.js 20 or newer",
+        "go" => "; install Go 1.18 or newer",
         "python3" => "; install Python 3 with venv",
         _ => "",
     };

@@ -30,6 +30,10 @@ pub(crate) async fn serve_connection<S: Io>(
         }
         Ok(Ok(First::Foreign(bytes))) => match &server.foreign {
             Some(foreign) => foreign.serve(peer, bytes, Box::new(io)).await,
+            // RFC 9113 §3.4: an invalid preface is a connection error, which the state machine finds and says.
+            None if !is_http1(&bytes) => {
+                ServerConnection::new(io, server, peer, mailbox, bytes, Instant::now()).await;
+            }
             None => {
                 // Whether the peer reads it is its own affair.
                 let _ = io.write_all(NOT_HTTP2).await;
@@ -63,9 +67,26 @@ async fn first_bytes<S: Io>(io: &mut S) -> std::io::Result<First> {
     }
 }
 
+/// Whether the first line could be a request of HTTP/1.0 or 1.1 (RFC 9112 §3): then the peer reads an answer of its
+/// own kind.
+fn is_http1(bytes: &[u8]) -> bool {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    line.windows(8).any(|word| word == b" HTTP/1.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_of_http_1_are_told_from_noise() {
+        assert!(is_http1(b"GET / HTTP/1.1\r\nhost: a\r\n"));
+        for other in
+            [&b"INVALID CONNECTION PREFACE\r\n\r\n"[..], b"\x16\x03\x01", b"PRI * HTTP/2.0\r\nx", b""]
+        {
+            assert!(!is_http1(other), "{other:?}");
+        }
+    }
 
     #[test]
     fn the_answer_to_http_1_has_the_length_that_it_says() {
