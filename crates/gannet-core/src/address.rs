@@ -118,6 +118,10 @@ impl fmt::Display for Target {
                 }
                 Ok(())
             }
+            // After `unix:` two slashes begin the form with an empty host, so a path that has them takes that form.
+            Target::Unix(path) if path.to_string_lossy().starts_with("//") => {
+                write!(f, "unix://{}", path.display())
+            }
             Target::Unix(path) => write!(f, "unix:{}", path.display()),
             Target::UnixAbstract(name) => write!(f, "unix-abstract:{name}"),
         }

@@ -42,6 +42,7 @@ fn targets() {
         ("unix:run/socket", Target::Unix("run/socket".into()), "localhost"),
         ("unix:/run/socket", Target::Unix("/run/socket".into()), "localhost"),
         ("unix:///run/socket", Target::Unix("/run/socket".into()), "localhost"),
+        ("unix:////run/socket", Target::Unix("//run/socket".into()), "localhost"),
         ("unix-abstract:gannet", Target::UnixAbstract("gannet".into()), "localhost"),
     ] {
         let parsed: Target = text.parse().unwrap_or_else(|error| panic!("{error}"));
