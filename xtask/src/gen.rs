@@ -30,8 +30,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), String> {
 
 /// A directory of generated code.
 struct Module {
-    /// The crate's directory; its `.proto` files are in `proto`, the code is in `src/generated`.
+    /// The crate's directory, whose `.proto` files are in `proto`.
     package: &'static str,
+    /// Where in the crate the code is.
+    directory: &'static str,
     files: &'static [&'static str],
     options: fn(Generator) -> Generator,
 }
@@ -39,26 +41,34 @@ struct Module {
 const MODULES: &[Module] = &[
     Module {
         package: "crates/gannet-types",
+        directory: "src/generated",
         files: &["google/rpc/status.proto", "google/rpc/error_details.proto"],
         // Messages alone, for a crate that knows buffa and not gannet.
         options: |generator| generator.server(false).client(false).buffa_runtime(None),
     },
     Module {
         package: "crates/gannet-services",
+        directory: "src/health/generated",
+        files: &["grpc/health/v1/health.proto"],
+        options: |generator| generator,
+    },
+    Module {
+        package: "crates/gannet-services",
+        directory: "src/reflection/generated",
         files: &[
-            "grpc/health/v1/health.proto",
+            "gannet/reflection/descriptors.proto",
             "grpc/reflection/v1/reflection.proto",
             "grpc/reflection/v1alpha/reflection.proto",
         ],
         // Descriptors are answered again and again: shared, not copied.
-        options: |generator| generator.bytes(".grpc.reflection"),
+        options: |generator| generator.bytes("."),
     },
 ];
 
 impl Module {
     /// The files that were not current, with what was done about each.
     fn update(&self, check: bool) -> Result<Vec<String>, String> {
-        let directory = root().join(self.package).join("src/generated");
+        let directory = root().join(self.package).join(self.directory);
         let wanted = self.generate()?;
         let mut stale = Vec::new();
         for (name, content) in &wanted {

@@ -11,9 +11,11 @@
 //! # drop(server);
 //! ```
 
-use crate::generated::grpc::health::v1 as proto;
+mod generated;
+
 use gannet::codegen::{Answer, BoxFuture, Call, Service, ServiceSpec};
 use gannet::{Lifecycle, Result, Sender, Status};
+use generated::grpc::health::v1 as proto;
 use std::collections::HashMap;
 use tokio::sync::watch;
 

@@ -1,6 +1,8 @@
-//! Standard gRPC services. Health is here; reflection's messages are generated and its service is to come.
+//! Standard gRPC services, each a module and a feature of the same name: `health` and `reflection`, both on by default.
 
 #![forbid(unsafe_code)]
 
-mod generated;
+#[cfg(feature = "health")]
 pub mod health;
+#[cfg(feature = "reflection")]
+pub mod reflection;

@@ -8,12 +8,4 @@ pub mod grpc {
             include!("grpc.health.v1.rs");
         }
     }
-    pub mod reflection {
-        pub mod v1 {
-            include!("grpc.reflection.v1.rs");
-        }
-        pub mod v1alpha {
-            include!("grpc.reflection.v1alpha.rs");
-        }
-    }
 }
