@@ -14,7 +14,7 @@ use std::sync::Arc;
 ///
 /// A name ends in `-bin` if its values are bytes; all others are printable ASCII. Names are lower case on the wire
 /// and looked up without regard to case. Fields that belong to the protocol (pseudo-headers, `content-type`, `te`,
-/// `grpc-timeout`, …) are not seen here. A received value that is broken (not UTF-8, not base64) is left out.
+/// `grpc-timeout`, …) are not seen here. A received value that is broken (not printable ASCII, not base64) is left out.
 ///
 /// ```
 /// use gannet_core::Metadata;
@@ -59,9 +59,7 @@ impl Metadata {
 
     /// Every text value of this name, in order.
     pub fn get_all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.named(name)
-            .filter(|field| !is_binary(field.text))
-            .filter_map(|field| std::str::from_utf8(field.value).ok())
+        self.named(name).filter(|field| !is_binary(field.text)).filter_map(|field| ascii_value(field.value))
     }
 
     /// The first value of this name, which ends in `-bin`.
@@ -281,7 +279,7 @@ impl<'a> Iterator for MetadataIter<'a> {
             }
             if is_binary(field.text) {
                 self.binary = Some((name, field.value));
-            } else if let Ok(value) = std::str::from_utf8(field.value) {
+            } else if let Some(value) = ascii_value(field.value) {
                 return Some(MetadataEntry::Text(name, value));
             }
         }
@@ -366,6 +364,16 @@ fn binary_values(value: &[u8]) -> impl Iterator<Item = Bytes> {
     value.split(|&byte| byte == b',').filter_map(decode_base64).map(Bytes::from)
 }
 
+/// PROTOCOL-HTTP2, ASCII-Value: what HTTP allows beyond it is no error, and is thrown away, so that an application can
+/// always send on what it was given.
+fn ascii_value(value: &[u8]) -> Option<&str> {
+    std::str::from_utf8(value).ok().filter(|value| is_ascii_value(value))
+}
+
+fn is_ascii_value(value: &str) -> bool {
+    value.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 fn is_binary(name: &[u8]) -> bool {
     name.len() >= 4 && name[name.len() - 4..].eq_ignore_ascii_case(b"-bin")
 }
@@ -401,7 +409,7 @@ fn checked_text<'a>(name: &str, value: &'a str) -> Result<(String, &'a str), Inv
     if is_binary(name.as_bytes()) {
         return Err(InvalidMetadata::Binary(name));
     }
-    if !value.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if !is_ascii_value(value) {
         return Err(InvalidMetadata::Value(name));
     }
     if value.len() > Metadata::MAX_VALUE_BYTES {

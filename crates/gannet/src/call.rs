@@ -10,6 +10,7 @@ pub use context::CallContext;
 pub use extensions::Extensions;
 
 use crate::compression::{Compression, DecompressionLimits, Encodings, Outgoing, Received, put_message};
+use crate::driver::clock;
 use crate::intercept::{Direction, Observers};
 use crate::stream::StreamPair;
 use crate::{
@@ -131,7 +132,7 @@ impl Call {
     /// The time until the deadline; zero once it has passed.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        self.0.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
+        self.0.deadline.map(|deadline| deadline.saturating_duration_since(clock::now()))
     }
 
     /// Brings the deadline forward. Only ever earlier: nobody gives a call more time than its client did.

@@ -4,6 +4,7 @@
 //! connection's state machine, act on its events, write everything that came of it at once, wait. What is particular to
 //! a role is in `server` and `client`; here is what both share.
 
+pub(crate) mod clock;
 mod mailbox;
 mod read_buffers;
 mod transport;

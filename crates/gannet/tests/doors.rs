@@ -88,12 +88,6 @@ async fn request(
     }
 }
 
-const GREET: [(Name, &str); 2] = [(Name::Method, "POST"), (Name::Path, "/demo.Greeter/Greet")];
-
-fn grpc(content_type: &'static str) -> Vec<(Name, &'static str)> {
-    [&GREET[..], &[(Name::ContentType, content_type), (Name::Te, "trailers")]].concat()
-}
-
 #[tokio::test]
 async fn http_1_is_told_where_it_is() {
     let address = start(Server::new()).await;
@@ -127,37 +121,6 @@ async fn broken_frames_end_their_connection_and_no_other() {
     for cut in 0..PREFACE.len() + SETTINGS.len() {
         let mut socket = TcpStream::connect(address).await.unwrap();
         socket.write_all(&[PREFACE, SETTINGS].concat()[..cut]).await.unwrap();
-    }
-    still_serves(address).await;
-}
-
-/// PROTOCOL-HTTP2 and statuscodes.md: request, HTTP status, grpc-status.
-#[tokio::test]
-async fn broken_calls_have_the_status_that_the_documents_name() {
-    let address = start(Server::new().max_decoded_message(100)).await;
-    let unknown =
-        [(Name::Method, "POST"), (Name::Path, "/no.Such/Method"), (Name::ContentType, "application/grpc")];
-    let timeout = [grpc("application/grpc"), vec![(Name::GrpcTimeout, "soon")]].concat();
-    let encoded = [grpc("application/grpc"), vec![(Name::GrpcEncoding, "snappy")]].concat();
-    let rows: Vec<(&str, Vec<(Name, &str)>, &[u8], &str, Option<&str>)> = vec![
-        ("a good call", grpc("application/grpc"), b"\0\0\0\0\x01a", "200", Some("0")),
-        ("another content-type", grpc("text/plain"), b"", "415", None),
-        ("an unknown method", unknown.to_vec(), b"\0\0\0\0\0", "200", Some("12")),
-        ("a timeout that is none", timeout, b"\0\0\0\0\0", "200", Some("13")),
-        ("an unknown encoding", encoded, b"\0\0\0\0\0", "200", Some("12")),
-        ("no message", grpc("application/grpc"), b"", "200", Some("12")),
-        ("two messages", grpc("application/grpc"), b"\0\0\0\0\x01a\0\0\0\0\x01b", "200", Some("12")),
-        ("half a message", grpc("application/grpc"), b"\0\0\0\0\x05ab", "200", Some("13")),
-        ("a length that lies", grpc("application/grpc"), b"\0\xff\xff\xff\xffab", "200", Some("8")),
-        ("a flag that is none", grpc("application/grpc"), b"\x07\0\0\0\x01a", "200", Some("13")),
-        ("compressed without a word", grpc("application/grpc"), b"\x01\0\0\0\x01a", "200", Some("13")),
-        ("bytes that are no message", grpc("application/grpc"), b"\0\0\0\0\x01\xff", "200", Some("13")),
-    ];
-    for (name, fields, body, http, grpc) in rows {
-        let (head, _, trailers) = request(address, &fields, body).await;
-        assert_eq!(head.get(Name::Status), Some(http.as_bytes()), "{name}");
-        let end = trailers.as_ref().unwrap_or(&head);
-        assert_eq!(end.get(Name::GrpcStatus), grpc.map(str::as_bytes), "{name}: {end:?}");
     }
     still_serves(address).await;
 }

@@ -3,7 +3,7 @@
 use super::attempt::{Attempt, AttemptState, Ended, Outcome};
 use super::channel::{Channel, Waiting};
 use crate::compression::Outgoing;
-use crate::driver::{Command, Mailbox};
+use crate::driver::{Command, Mailbox, clock};
 use crate::stream::StreamPair;
 use crate::{CallContext, Compression, Format, Metadata, MethodSpec, Result, Status};
 use bytes::Bytes;
@@ -112,7 +112,7 @@ impl CallState {
         let state = AttemptState::new(pair);
         self.attempts += 1;
         let attempt = Attempt {
-            fields: self.head(Instant::now())?,
+            fields: self.head(clock::now())?,
             body: self.body.clone(),
             deadline: self.deadline,
             max_decoded_message: self.channel.settings().max_decoded_message,
@@ -155,7 +155,7 @@ impl CallState {
         fields.push(Name::Scheme, b"http");
         fields.push(Name::Path, self.spec.path.as_bytes());
         fields.push(Name::Authority, self.channel.authority().as_bytes());
-        fields.push(Name::Te, b"trailers");
+        // "Implementations should send Timeout immediately after the reserved headers."
         if let Some(deadline) = self.deadline {
             let left = deadline.saturating_duration_since(now);
             if left.is_zero() {
@@ -163,6 +163,7 @@ impl CallState {
             }
             fields.push(Name::GrpcTimeout, format_timeout(left).as_bytes());
         }
+        fields.push(Name::Te, b"trailers");
         fields.push(Name::ContentType, self.format.content_type().as_bytes());
         if self.compression != Compression::Identity {
             fields.push(Name::GrpcEncoding, self.compression.name().as_bytes());

@@ -2,14 +2,13 @@
 
 use super::connect::{Connector, Dial};
 use crate::compression::{CompressionSettings, DecompressionLimits, Outgoing, compression_setters};
-use crate::driver::Mailbox;
+use crate::driver::{Mailbox, clock};
 use crate::intercept::Chain;
 use crate::{
     BackoffConfig, DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, InvalidTarget, Result, Server, Service, Status,
     Target,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 use tokio::sync::Notify;
 
 /// A channel to a server. Clones share the connection.
@@ -196,7 +195,7 @@ impl Channel {
     async fn keep_connecting(self) {
         let mut backoff = gannet_core::Backoff::new(self.0.settings.backoff);
         loop {
-            let attempt = backoff.start_attempt(Instant::now(), random());
+            let attempt = backoff.start_attempt(clock::now(), random());
             let connected = self.0.connector.connect(&self, attempt.deadline).await;
             match connected {
                 Ok(mailbox) => return self.set(State::Ready(mailbox)),

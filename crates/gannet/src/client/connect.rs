@@ -3,7 +3,7 @@
 use super::channel::Channel;
 use super::connection::ClientConnection;
 use crate::call::ConnectionFacts;
-use crate::driver::{Io, Mailbox};
+use crate::driver::{Io, Mailbox, clock};
 use crate::server::ServerShared;
 use crate::{Peer, Result, Status, Target};
 use std::fmt;
@@ -110,7 +110,7 @@ fn start<S: Io>(io: S, channel: &Channel, peer: Peer) -> Arc<Mailbox> {
     // A client's calls never see a drain: the sender is gone, which `Call::draining` takes for that.
     drop(never);
     let facts = Arc::new(ConnectionFacts { peer, draining });
-    let connection = ClientConnection::new(io, channel, facts, Arc::clone(&mailbox), Instant::now());
+    let connection = ClientConnection::new(io, channel, facts, Arc::clone(&mailbox), clock::now());
     tokio::spawn(connection);
     mailbox
 }

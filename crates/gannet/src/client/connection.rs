@@ -4,7 +4,7 @@ use super::attempt::{Attempt, AttemptState, Ended, Outcome};
 use super::channel::{Channel, WeakChannel};
 use crate::call::ConnectionFacts;
 use crate::compression::{Encodings, Received, unknown_encoding};
-use crate::driver::{Command, Io, Mailbox, Transport};
+use crate::driver::{Command, Io, Mailbox, Transport, clock};
 use crate::stream::{COPIED_BELOW_BYTES, Link};
 use crate::{Code, Compression, Metadata, Output, Result, Status};
 use bytes::Bytes;
@@ -123,7 +123,7 @@ impl<S: Io> Future for ClientConnection<S> {
         let this = &mut *self;
         let mut reads = 0;
         loop {
-            this.now = Instant::now();
+            this.now = clock::now();
             this.take_mail();
             let mut progress = this.poll_time(cx);
             if this.transport.http2.unsent() + this.transport.unwritten() < UNSENT_LIMIT_BYTES {
@@ -203,8 +203,20 @@ impl Slot {
         Ok(())
     }
 
+    /// PROTOCOL-HTTP2, "Client Cancellation": where the deadline has passed, a server's CANCELLED is DEADLINE_EXCEEDED,
+    /// and nothing of its trailers is used.
+    fn not_cancelled_but_late(&self, status: Status) -> Status {
+        let late = status.code() == Code::Cancelled && self.deadline.is_some_and(|at| at <= clock::now());
+        if late {
+            Status::deadline_exceeded("the deadline passed while the server worked on the call")
+        } else {
+            status
+        }
+    }
+
     /// The attempt is over.
     fn end(self, result: Result<()>, trailers: Metadata) {
+        let result = result.map_err(|status| self.not_cancelled_but_late(status));
         if let Some(pair) = &self.state.pair {
             pair.inbox.set_trailers(trailers.clone());
             pair.end(result.clone());
@@ -317,7 +329,7 @@ impl Attempts {
         match event {
             Event::Headers { key, fields, end_stream, .. } => self.headers(http2, key, fields, end_stream),
             Event::Data { key, data, end_stream } => self.data(http2, key, data, end_stream),
-            Event::Trailers { key, fields, .. } => self.trailers(key, &fields),
+            Event::Trailers { key, fields, .. } => self.trailers(http2, key, &fields),
             Event::Sent { key } => self.pump(http2, key),
             Event::Reset { key, code, initiator, reason, unprocessed } => {
                 self.reset(key, code, initiator, reason, unprocessed);
@@ -346,7 +358,7 @@ impl Attempts {
     fn headers(&mut self, http2: &mut Connection, key: StreamKey, fields: Arc<Fields>, end_stream: bool) {
         if end_stream {
             // PROTOCOL-HTTP2, "Trailers-Only".
-            return self.trailers(key, &fields);
+            return self.trailers(http2, key, &fields);
         }
         if let Err(status) = check_response_headers(&fields) {
             return self.give_up(http2, key, status);
@@ -362,10 +374,12 @@ impl Attempts {
         }
     }
 
-    fn trailers(&mut self, key: StreamKey, fields: &Arc<Fields>) {
+    fn trailers(&mut self, http2: &mut Connection, key: StreamKey, fields: &Arc<Fields>) {
         let Some(slot) = self.get(key) else { return };
         let result = outcome_from_trailers(fields).and_then(|()| slot.deframer.finish());
         self.end(key, result, Metadata::from(Arc::clone(fields)));
+        // PROTOCOL-HTTP2, "Early Server Closure": where our side is still open. The key of a whole stream is dead.
+        http2.reset(key, ErrorCode::NO_ERROR);
     }
 
     fn data(&mut self, http2: &mut Connection, key: StreamKey, data: Bytes, end_stream: bool) {
@@ -395,7 +409,8 @@ impl Attempts {
             let status = slot.deframer.finish().err();
             let status =
                 status.unwrap_or_else(|| Status::internal("the server ended the stream without a status"));
-            return self.end(key, Err(status), Metadata::default());
+            self.end(key, Err(status), Metadata::default());
+            return http2.reset(key, ErrorCode::NO_ERROR);
         }
         slot.deframer.detach(COPIED_BELOW_BYTES);
         // A small answer waits for its trailers, which are most often in the same read; it must not pin the buffer.
@@ -419,7 +434,12 @@ impl Attempts {
             Initiator::Peer => {
                 let meaning = Code::from_http2_error(code.0);
                 // PROTOCOL-HTTP2, "Errors": a stream that the peer closes without trailers.
-                Status::new(meaning, format!("the server reset the stream: {code}"))
+                let detail = match code {
+                    ErrorCode::ENHANCE_YOUR_CALM => "; it has no bandwidth left for us",
+                    ErrorCode::INADEQUATE_SECURITY => "; the connection is not secure enough for the call",
+                    _ => "",
+                };
+                Status::new(meaning, format!("the server reset the stream: {code}{detail}"))
             }
         };
         if unprocessed {

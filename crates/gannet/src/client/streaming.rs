@@ -5,6 +5,7 @@ use super::channel::Channel;
 use super::unary::{compressed, encode};
 use crate::call::{Call, Opening, Request};
 use crate::compression::Encodings;
+use crate::driver::clock;
 use crate::intercept::Endpoint;
 use crate::service::BoxFuture;
 use crate::stream::{Side, StreamFacts, StreamPair};
@@ -12,7 +13,6 @@ use crate::{Answer, Compression, Format, Messages, MethodSpec, Receiver, Result,
 use bytes::Bytes;
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// A call with one request and a stream of answers. Awaiting it puts it on a connection and gives the [`Receiver`]; it
 /// does not wait for the server.
@@ -188,7 +188,7 @@ async fn open(
         channel: channel.clone(),
         spec,
         format: Format::Proto,
-        deadline: options.deadline(Instant::now()),
+        deadline: options.deadline(clock::now()),
         metadata: options.metadata,
         wait_for_ready: options.wait_for_ready,
         compression: outgoing.compression,

@@ -5,7 +5,7 @@ use super::call::{CallState, Options, call_setters};
 use super::channel::Channel;
 use crate::call::{Call, Opening, Request};
 use crate::compression::{Encodings, Outgoing, put_compressed, put_message};
-use crate::driver::{Command, Mailbox};
+use crate::driver::{Command, Mailbox, clock};
 use crate::intercept::{Direction, Endpoint, Observers};
 use crate::service::BoxFuture;
 use crate::{Answer, Compression, Format, Messages, Metadata, MethodSpec, Output, Result, Status};
@@ -15,7 +15,6 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 /// A call with one request and one answer: a future that is also its own builder.
 ///
@@ -134,7 +133,7 @@ impl<Req, Res> Unary<Req, Res> {
             spec: self.spec,
             format: Format::Proto,
             metadata: std::mem::take(&mut self.options.metadata),
-            deadline: self.options.deadline(Instant::now()),
+            deadline: self.options.deadline(clock::now()),
             wait_for_ready: self.options.wait_for_ready,
             compression: outgoing.compression,
             body: Some(compressed(body, &outgoing)?),

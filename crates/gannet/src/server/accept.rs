@@ -3,10 +3,9 @@
 use super::connection::ServerConnection;
 use super::shared::ServerShared;
 use crate::Peer;
-use crate::driver::{Io, Mailbox};
+use crate::driver::{Io, Mailbox, clock};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
-use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// What a client of HTTP/2 begins with (RFC 9113 §3.4).
@@ -26,13 +25,13 @@ pub(crate) async fn serve_connection<S: Io>(
     let first = tokio::time::timeout(server.handshake_timeout, first_bytes(&mut io)).await;
     match first {
         Ok(Ok(First::Http2(bytes))) => {
-            ServerConnection::new(io, server, peer, mailbox, bytes, Instant::now()).await;
+            ServerConnection::new(io, server, peer, mailbox, bytes, clock::now()).await;
         }
         Ok(Ok(First::Foreign(bytes))) => match &server.foreign {
             Some(foreign) => foreign.serve(peer, bytes, Box::new(io)).await,
             // RFC 9113 §3.4: an invalid preface is a connection error, which the state machine finds and says.
             None if !is_http1(&bytes) => {
-                ServerConnection::new(io, server, peer, mailbox, bytes, Instant::now()).await;
+                ServerConnection::new(io, server, peer, mailbox, bytes, clock::now()).await;
             }
             None => {
                 // Whether the peer reads it is its own affair.

@@ -7,7 +7,7 @@ use super::shared::ServerShared;
 use super::slot::{Running, Slot, Slots, State};
 use crate::call::{Call, ConnectionFacts, Opening, Request};
 use crate::compression::Received;
-use crate::driver::{Command, Io, Mailbox, Transport};
+use crate::driver::{Command, Io, Mailbox, Transport, clock};
 use crate::stream::{Link, Side, StreamFacts, StreamPair};
 use crate::{Answer, CancelReason, Cancellation, Compression, Kind, Metadata, Output, Peer, Status};
 use bytes::Bytes;
@@ -122,7 +122,7 @@ impl<S: Io> Future for ServerConnection<S> {
         let this = &mut *self;
         let mut reads = 0;
         loop {
-            this.now = Instant::now();
+            this.now = clock::now();
             this.take_mail();
             let mut progress = this.poll_time(cx);
             if this.transport.http2.unsent() + this.transport.unwritten() < UNSENT_LIMIT_BYTES {

@@ -54,9 +54,11 @@ impl Disposition {
         let format = match format {
             Some(format) if is_post => format,
             _ if server.http.is_some() => return Self::Http,
+            // RFC 9110 §15.5.6; PROTOCOL-HTTP2, "Method": POST and no other.
+            Some(_) => return Self::HttpStatus(405),
             // PROTOCOL-HTTP2, "Content-Type": other content types are answered with 415.
-            _ if is_post => return Self::HttpStatus(415),
-            _ => return Self::HttpStatus(404),
+            None if is_post => return Self::HttpStatus(415),
+            None => return Self::HttpStatus(404),
         };
         let name = fields.get(Name::GrpcEncoding).unwrap_or(b"identity");
         let accepted = server.compression.accepted;
@@ -85,6 +87,10 @@ impl Disposition {
             })?),
             None => None,
         };
+        // PROTOCOL-HTTP2, "TimeoutValue": positive. What has no time has had it.
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(Status::deadline_exceeded("the deadline had passed when the call came"));
+        }
         let accepts = fields.get(Name::GrpcAcceptEncoding).map(Encodings::parse).unwrap_or_default();
         Ok(CallHead { route, format, timeout, compression, accepts })
     }

@@ -112,8 +112,9 @@ impl Responses {
         match result {
             Ok(()) => self.scratch.push(Name::GrpcStatus, b"0"),
             Err(status) => {
-                let used = self.scratch.list_size() + metadata.list_size();
-                status.write_trailers(&mut self.scratch, limit.saturating_sub(used));
+                // What the section has already counts there by itself.
+                let room = limit.saturating_sub(metadata.list_size());
+                status.write_trailers(&mut self.scratch, room);
             }
         }
         metadata.write_to(&mut self.scratch);
@@ -123,6 +124,10 @@ impl Responses {
     pub(super) fn http_status(&mut self, http2: &mut Connection, key: StreamKey, status: u16) {
         self.scratch.clear();
         self.scratch.push(Name::Status, status.to_string().as_bytes());
+        if status == 405 {
+            // RFC 9110 §15.5.6: the answer says which methods there are.
+            self.scratch.push_text(b"allow", b"POST");
+        }
         http2.send_headers(key, &self.scratch, true);
     }
 }
