@@ -9,3 +9,8 @@ pub struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../compression.md")]
 pub struct CompressionPage;
+
+/// Deadlines, cancellation, draining.
+#[cfg(doctest)]
+#[doc = include_str!("../deadlines.md")]
+pub struct DeadlinesPage;

@@ -38,6 +38,8 @@ pub(crate) struct State {
     spec: &'static MethodSpec,
     format: Format,
     deadline: Option<Instant>,
+    /// An interceptor has brought it forward, and nobody sees to that yet.
+    deadline_shortened: bool,
     metadata: Metadata,
     request: Request,
     headers: Metadata,
@@ -137,7 +139,10 @@ impl Call {
 
     /// Brings the deadline forward. Only ever earlier: nobody gives a call more time than its client did.
     pub fn limit_deadline(&mut self, at: Instant) {
-        self.0.deadline = Some(self.0.deadline.map_or(at, |deadline| deadline.min(at)));
+        if self.0.deadline.is_none_or(|deadline| at < deadline) {
+            self.0.deadline = Some(at);
+            self.0.deadline_shortened = true;
+        }
     }
 
     /// A token that tells work which outlives the handler that the call is over, and why.
@@ -326,6 +331,7 @@ impl Call {
         state.spec = opening.spec;
         state.format = opening.format;
         state.deadline = opening.deadline;
+        state.deadline_shortened = false;
         state.metadata = opening.metadata;
         state.request = opening.request;
         state.streams = opening.streams;
@@ -340,6 +346,12 @@ impl Call {
     /// Gives the call's memory to the calls that follow.
     pub(crate) fn recycle(self) {
         recycle::give_back(self.0);
+    }
+
+    /// The deadline, once after an interceptor has brought it forward.
+    #[inline]
+    pub(crate) fn take_shortened_deadline(&mut self) -> Option<Instant> {
+        std::mem::take(&mut self.0.deadline_shortened).then_some(self.0.deadline).flatten()
     }
 
     pub(crate) fn streams(&self) -> Option<&Arc<StreamPair>> {

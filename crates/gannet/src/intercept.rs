@@ -1,8 +1,9 @@
 //! Interceptors: code around every call, on either side and of all four kinds.
 
 use crate::service::BoxFuture;
-use crate::{Answer, Call, MethodSpec, Output, Result, Service};
+use crate::{Answer, Call, CancelReason, MethodSpec, Output, Result, Service, Status};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Which way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,21 @@ pub trait Interceptor: Send + Sync + 'static {
     }
 }
 
+/// An interceptor that its owner keeps in hand as well.
+impl<I: Interceptor> Interceptor for Arc<I> {
+    fn intercept(&self, call: &mut Call, next: Next<'_>) -> impl Future<Output = Result<Answer>> + Send {
+        I::intercept(self, call, next)
+    }
+
+    fn wants_messages(&self) -> bool {
+        I::wants_messages(self)
+    }
+
+    fn message(&self, spec: &MethodSpec, direction: Direction, encoded: &[u8]) -> Result<()> {
+        I::message(self, spec, direction, encoded)
+    }
+}
+
 /// The object-safe twin, written once here so that nobody else writes `Box::pin`.
 pub(crate) trait ErasedInterceptor: Send + Sync {
     fn intercept<'a>(&'a self, call: &'a mut Call, next: Next<'a>) -> BoxFuture<'a, Result<Answer>>;
@@ -74,9 +90,16 @@ impl<I: Interceptor> ErasedInterceptor for I {
 /// What an interceptor stands around: the service on a server, the channel on a client.
 pub(crate) trait Endpoint: Send + Sync {
     fn call<'a>(&'a self, method: usize, call: &'a mut Call) -> BoxFuture<'a, Result<Answer>>;
+
+    /// Whether it sees to it itself that the call ends at a deadline that an interceptor brought forward.
+    fn keeps_deadline(&self) -> bool;
 }
 
 impl Endpoint for Arc<dyn Service> {
+    fn keeps_deadline(&self) -> bool {
+        false
+    }
+
     fn call<'a>(&'a self, method: usize, call: &'a mut Call) -> BoxFuture<'a, Result<Answer>> {
         Service::call(&**self, method, call)
     }
@@ -111,7 +134,7 @@ impl Chain {
         method: usize,
         call: &'a mut Call,
     ) -> BoxFuture<'a, Result<Answer>> {
-        Next { rest: &self.all, endpoint, method }.run(call)
+        Next { rest: &self.all, endpoint, method }.proceed(call)
     }
 }
 
@@ -158,10 +181,34 @@ impl<'a> Next<'a> {
     where
         'a: 'b,
     {
+        match call.take_shortened_deadline() {
+            Some(deadline) if !self.endpoint.keeps_deadline() => {
+                let next = *self;
+                Box::pin(async move { next.run_until(deadline, call).await })
+            }
+            _ => self.proceed(call),
+        }
+    }
+
+    fn proceed<'b>(&self, call: &'b mut Call) -> BoxFuture<'b, Result<Answer>>
+    where
+        'a: 'b,
+    {
         match self.rest.split_first() {
             Some((first, rest)) => first.intercept(call, Next { rest, ..*self }),
             None => self.endpoint.call(self.method, call),
         }
+    }
+
+    /// The server's driver knows the deadline that the call came with; the earlier one is kept here, and calls made
+    /// from the handler inherit it.
+    async fn run_until(self, deadline: Instant, call: &mut Call) -> Result<Answer> {
+        let (cancellation, context) = (call.cancellation(), call.context());
+        let running = tokio::time::timeout_at(deadline.into(), context.scope(self.proceed(call)));
+        running.await.unwrap_or_else(|_| {
+            cancellation.cancel(CancelReason::Deadline);
+            Err(Status::deadline_exceeded("the call took longer than an interceptor allows it"))
+        })
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod accept;
 mod builder;
+mod calls;
 mod connection;
+mod deadlines;
 mod dispatch;
 mod door;
 mod listener;

@@ -30,6 +30,7 @@ pub(super) fn take() -> Box<State> {
             spec: &NO_METHOD,
             format: Format::Proto,
             deadline: None,
+            deadline_shortened: false,
             metadata: Metadata::default(),
             request: Request::None,
             headers: Metadata::default(),

@@ -21,6 +21,16 @@ pub(crate) struct Attempt {
     pub(crate) state: Arc<AttemptState>,
 }
 
+impl Attempt {
+    /// Ends the call without a stream.
+    pub(super) fn fail(self, status: Status) {
+        if let Some(pair) = &self.state.pair {
+            pair.end(Err(status.clone()));
+        }
+        self.state.end(Outcome::Ended(Ended::failed(status)));
+    }
+}
+
 /// What a call and its connection share of an attempt.
 #[derive(Default)]
 pub(crate) struct AttemptState {

@@ -38,6 +38,8 @@ struct Attempts {
     slots: Vec<Option<Slot>>,
     /// Attempts that wait because the peer allows no more streams at once.
     waiting: VecDeque<Box<Attempt>>,
+    /// The earliest deadline of those that wait.
+    waiting_until: Option<Instant>,
     wheel: Wheel,
     young: Vec<StreamKey>,
     outgoing: Output,
@@ -73,6 +75,7 @@ impl<S: Io> ClientConnection<S> {
             mailbox,
             slots: Vec::new(),
             waiting: VecDeque::new(),
+            waiting_until: None,
             wheel: Wheel::new(),
             young: Vec::new(),
             outgoing: Output::new(),
@@ -92,8 +95,8 @@ impl<S: Io> ClientConnection<S> {
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> bool {
-        let next =
-            [self.transport.http2.poll_timeout(), self.attempts.wheel.next()].into_iter().flatten().min();
+        let next = [self.transport.http2.poll_timeout(), self.attempts.next_deadline()];
+        let next = next.into_iter().flatten().min();
         if self.transport.poll_timer(cx, next).is_pending() {
             return false;
         }
@@ -274,16 +277,14 @@ impl Attempts {
             return;
         }
         if attempt.deadline.is_some_and(|at| at <= now) {
-            let status =
-                Status::deadline_exceeded("the deadline passed while the call waited for a free stream");
-            return attempt.state.end(Outcome::Ended(Ended::failed(status)));
+            return attempt.fail(waited_too_long());
         }
         if !self.waiting.is_empty() {
-            return self.waiting.push_back(attempt);
+            return self.wait(attempt);
         }
         match http2.open(&attempt.fields, false) {
             Ok(key) => self.opened(http2, key, *attempt),
-            Err(OpenError::TooManyStreams) => self.waiting.push_back(attempt),
+            Err(OpenError::TooManyStreams) => self.wait(attempt),
             Err(error) => {
                 self.retire();
                 attempt
@@ -291,6 +292,27 @@ impl Attempts {
                     .end(Outcome::Unprocessed(Status::unavailable(error.to_string()).with_source(error)));
             }
         }
+    }
+
+    /// Waits for a free stream, at most until the call's deadline.
+    fn wait(&mut self, attempt: Box<Attempt>) {
+        self.waiting_until = self.waiting_until.into_iter().chain(attempt.deadline).min();
+        self.waiting.push_back(attempt);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next().into_iter().chain(self.waiting_until).min()
+    }
+
+    fn expire_waiting(&mut self, now: Instant) {
+        if self.waiting_until.is_none_or(|at| at > now) {
+            return;
+        }
+        let is_late = |attempt: &Attempt| attempt.deadline.is_some_and(|at| at <= now);
+        for attempt in std::mem::take(&mut self.waiting) {
+            if is_late(&attempt) { attempt.fail(waited_too_long()) } else { self.waiting.push_back(attempt) }
+        }
+        self.waiting_until = self.waiting.iter().filter_map(|attempt| attempt.deadline).min();
     }
 
     fn opened(&mut self, http2: &mut Connection, key: StreamKey, attempt: Attempt) {
@@ -496,6 +518,7 @@ impl Attempts {
     }
 
     fn expire(&mut self, http2: &mut Connection, now: Instant) {
+        self.expire_waiting(now);
         while let Some(place) = self.wheel.poll_expired(now) {
             let Some(slot) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { continue };
             if slot.deadline.is_some_and(|at| at <= now) {
@@ -515,4 +538,8 @@ impl Attempts {
             channel.retire(&self.mailbox);
         }
     }
+}
+
+fn waited_too_long() -> Status {
+    Status::deadline_exceeded("the deadline passed while the call waited for a free stream")
 }

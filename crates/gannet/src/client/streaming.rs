@@ -244,6 +244,10 @@ struct StreamEndpoint {
 }
 
 impl Endpoint for StreamEndpoint {
+    fn keeps_deadline(&self) -> bool {
+        true
+    }
+
     fn call<'a>(&'a self, _method: usize, call: &'a mut Call) -> BoxFuture<'a, Result<Answer>> {
         Box::pin(async move {
             let Some(pair) = call.streams().cloned() else {

@@ -247,6 +247,10 @@ struct UnaryEndpoint {
 }
 
 impl Endpoint for UnaryEndpoint {
+    fn keeps_deadline(&self) -> bool {
+        true
+    }
+
     fn call<'a>(&'a self, _method: usize, call: &'a mut Call) -> BoxFuture<'a, Result<Answer>> {
         Box::pin(async move {
             let state = CallState {

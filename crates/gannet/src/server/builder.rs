@@ -1,5 +1,6 @@
 //! The builder of a server.
 
+use super::deadlines::DeadlineLimits;
 use super::door::{ForeignConnection, HttpHandler};
 use super::listener::{Listener, ServeError};
 use super::routes::Routes;
@@ -24,6 +25,7 @@ pub struct Server {
     chain: Chain,
     limits: CallLimits,
     compression: CompressionSettings,
+    deadlines: DeadlineLimits,
     http2: gannet_http2::Config,
     http: Option<Arc<dyn HttpHandler>>,
     foreign: Option<Arc<dyn ForeignConnection>>,
@@ -48,9 +50,9 @@ impl Server {
             limits: CallLimits {
                 max_decoded_message: DEFAULT_MESSAGE_LIMIT_BYTES,
                 max_encoded_message: usize::MAX,
-                unary_time: None,
             },
             compression: CompressionSettings::default(),
+            deadlines: DeadlineLimits::default(),
             http2: gannet_http2::Config::default(),
             http: None,
             foreign: None,
@@ -96,7 +98,30 @@ impl Server {
     /// none.
     #[must_use]
     pub fn unary_time_limit(mut self, limit: Duration) -> Self {
-        self.limits.unary_time = Some(limit);
+        self.deadlines.unary = Some(limit);
+        self
+    }
+
+    /// How long a call of any kind may take where its client set no deadline. Default none: for ever. Streams that
+    /// live long need one from their client, or a server without this.
+    #[must_use]
+    pub fn default_deadline(mut self, limit: Duration) -> Self {
+        self.deadlines.default = Some(limit);
+        self
+    }
+
+    /// The longest that a call of any kind may take, whatever its client set. Default none.
+    #[must_use]
+    pub fn maximum_deadline(mut self, limit: Duration) -> Self {
+        self.deadlines.maximum = Some(limit);
+        self
+    }
+
+    /// A call that comes with less time than this ends with DEADLINE_EXCEEDED before any work is done for it: nobody
+    /// would see the answer. Default zero.
+    #[must_use]
+    pub fn minimum_deadline(mut self, least: Duration) -> Self {
+        self.deadlines.minimum = least;
         self
     }
 
@@ -181,6 +206,7 @@ impl Server {
             chain: self.chain,
             limits: self.limits,
             compression: self.compression,
+            deadlines: self.deadlines,
             http2: self.http2,
             http: self.http,
             foreign: self.foreign,

@@ -1,6 +1,6 @@
 //! The doors for what is not gRPC on a server's port: other HTTP/2 requests, and connections that are not HTTP/2.
 
-use super::connection::Calls;
+use super::calls::Calls;
 use super::request::CallHead;
 use super::slot::{Slot, State};
 use crate::call::ConnectionFacts;

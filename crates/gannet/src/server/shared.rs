@@ -1,5 +1,6 @@
 //! What all connections of a server share.
 
+use super::deadlines::DeadlineLimits;
 use super::door::{ForeignConnection, HttpHandler};
 use super::routes::Routes;
 use crate::Compression;
@@ -15,6 +16,7 @@ pub(crate) struct ServerShared {
     pub(super) chain: Chain,
     pub(super) limits: CallLimits,
     pub(super) compression: CompressionSettings,
+    pub(super) deadlines: DeadlineLimits,
     pub(super) http2: gannet_http2::Config,
     pub(super) http: Option<Arc<dyn HttpHandler>>,
     pub(super) foreign: Option<Arc<dyn ForeignConnection>>,
@@ -30,8 +32,6 @@ pub(crate) struct CallLimits {
     pub(crate) max_decoded_message: usize,
     /// The largest response message, in bytes.
     pub(crate) max_encoded_message: usize,
-    /// The longest that a call with one request and one answer may take where the client set no earlier deadline.
-    pub(crate) unary_time: Option<Duration>,
 }
 
 impl ServerShared {

@@ -187,9 +187,12 @@ impl Plain {
         call.set_trailer("x-count", &request.0)
     }
 
-    async fn batch(&self, _call: &mut Call, mut requests: Receiver<Hello>) -> Result<Hello> {
+    async fn batch(&self, call: &mut Call, mut requests: Receiver<Hello>) -> Result<Hello> {
         let mut all = String::new();
         while let Some(Hello(text)) = requests.next().await? {
+            if text == "for ever" {
+                self.run_for_ever(call).await;
+            }
             all.push_str(&text);
         }
         Ok(Hello(all))

@@ -1,0 +1,216 @@
+//! The calls of one connection, apart from its bytes: what its events, its commands and time do to them.
+
+mod answers;
+mod requests;
+
+use super::request::{Disposition, KnownHeads};
+use super::response::Responses;
+use super::shared::ServerShared;
+use super::slot::{Slot, Slots, State};
+use crate::call::ConnectionFacts;
+use crate::driver::{Command, Mailbox};
+use crate::{CancelReason, Metadata, Output, Peer, Status};
+use bytes::Bytes;
+use gannet_core::Wheel;
+use gannet_http2::{Connection, ErrorCode, Event, Fields, Initiator, StreamKey};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The calls of a connection, apart from its bytes.
+pub(super) struct Calls {
+    server: Arc<ServerShared>,
+    facts: Arc<ConnectionFacts>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) slots: Slots,
+    known_heads: KnownHeads,
+    pub(super) responses: Responses,
+    wheel: Wheel,
+    /// Streams with a deadline that came in this turn.
+    young: Vec<StreamKey>,
+    pub(super) outgoing: Output,
+}
+
+impl Calls {
+    pub(super) fn new(server: Arc<ServerShared>, peer: Peer, mailbox: Arc<Mailbox>) -> Self {
+        let facts = ConnectionFacts { peer, draining: server.draining.subscribe() };
+        Self {
+            responses: Responses::new(server.compression.accepted),
+            server,
+            facts: Arc::new(facts),
+            mailbox,
+            slots: Slots::default(),
+            known_heads: KnownHeads::default(),
+            wheel: Wheel::new(),
+            young: Vec::new(),
+            outgoing: Output::new(),
+        }
+    }
+
+    /// The connection is gone, and its calls with it.
+    pub(super) fn lost(&mut self) {
+        for command in self.mailbox.close() {
+            drop(command);
+        }
+        self.drop_all(&Status::unavailable("the connection was lost"));
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next()
+    }
+
+    pub(super) fn event(&mut self, http2: &mut Connection, now: Instant, event: Event) {
+        match event {
+            Event::Headers { key, fields, repeated, end_stream } => {
+                self.begin(http2, now, key, fields, repeated, end_stream);
+            }
+            Event::Data { key, data, end_stream } => self.data(http2, now, key, data, end_stream),
+            Event::Trailers { key, .. } => self.data(http2, now, key, Bytes::new(), true),
+            Event::Sent { key } => self.pump(http2, key),
+            Event::Reset { key, initiator, reason, .. } => {
+                let (cause, status) = match initiator {
+                    Initiator::Peer => {
+                        (CancelReason::ClientReset, Status::cancelled("the client cancelled the call"))
+                    }
+                    Initiator::Local => (CancelReason::ProtocolError, Status::internal(reason)),
+                };
+                self.drop_slot(key, cause, &status);
+            }
+            // Dropping the connection ends its calls.
+            Event::Closed { .. } => {
+                self.drop_all(&Status::unavailable("the connection was closed"));
+            }
+            _ => {}
+        }
+    }
+
+    fn drop_all(&mut self, status: &Status) {
+        for key in self.slots.keys() {
+            self.drop_slot(key, CancelReason::ConnectionLost, status);
+        }
+    }
+
+    fn drop_slot(&mut self, key: StreamKey, reason: CancelReason, status: &Status) {
+        if let Some(slot) = self.slots.take(key) {
+            self.disarm(&slot);
+            cut_short(slot, reason, status);
+        }
+    }
+
+    fn begin(
+        &mut self,
+        http2: &mut Connection,
+        now: Instant,
+        key: StreamKey,
+        fields: Arc<Fields>,
+        repeated: bool,
+        end_stream: bool,
+    ) {
+        match self.known_heads.disposition(&self.server, &fields, repeated) {
+            Disposition::Call(head) => self.begin_call(http2, now, key, fields, head, end_stream),
+            Disposition::Refused(status) => {
+                let none = Metadata::default();
+                self.responses.trailers_only(http2, key, crate::Format::Proto, &status, (&none, &none));
+            }
+            Disposition::UnknownEncoding(status) => self.responses.unknown_encoding(http2, key, status),
+            Disposition::Http => {
+                let (server, facts) = (Arc::clone(&self.server), Arc::clone(&self.facts));
+                if let Some(handler) = &server.http {
+                    self.begin_http(http2, key, fields, end_stream, handler, &facts);
+                }
+            }
+            Disposition::HttpStatus(status) => self.responses.http_status(http2, key, status),
+        }
+    }
+
+    fn data(&mut self, http2: &mut Connection, now: Instant, key: StreamKey, data: Bytes, end_stream: bool) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            // The call is over; its request is still under way and nobody will read it.
+            http2.release_capacity(key, data.len());
+            return;
+        };
+        match &mut slot.state {
+            State::Gathering { .. } => self.gather(http2, now, key, data, end_stream),
+            State::Running(running) => {
+                Self::stream_data(http2, key, slot.head.compression, running, data, end_stream);
+            }
+            State::Http(stream) => stream.data(http2, key, data, end_stream),
+        }
+    }
+
+    pub(super) fn command(&mut self, http2: &mut Connection, now: Instant, command: Command) {
+        match command {
+            Command::Ended(key, ended) => self.finish(http2, key, ended),
+            Command::Drain => {
+                http2.shut_down(now);
+                for key in self.slots.keys() {
+                    let ends = self.slots.get_mut(key).map(|slot| slot.head.route);
+                    if ends
+                        .and_then(|route| self.server.routes.get(route))
+                        .is_some_and(|route| route.ends_on_drain)
+                    {
+                        self.end_early(http2, now, key, CancelReason::Shutdown, shutting_down());
+                    }
+                }
+            }
+            Command::Close => {
+                for key in self.slots.keys() {
+                    self.end_early(http2, now, key, CancelReason::Shutdown, shutting_down());
+                }
+                http2.close(ErrorCode::NO_ERROR, "shut down");
+            }
+            Command::Http(key, command) => self.http_command(http2, key, command),
+            // A server is never asked for these.
+            Command::Open(_) | Command::Cancel(_) => {}
+        }
+    }
+
+    /// Arms the deadlines of the calls that have outlived the turn they came in.
+    pub(super) fn arm(&mut self, now: Instant) {
+        for key in std::mem::take(&mut self.young) {
+            let Some(slot) = self.slots.get_mut(key) else { continue };
+            if let (Some(deadline), None) = (slot.deadline, slot.timer) {
+                slot.timer = Some(self.wheel.insert(now, deadline, key.slot() as u64));
+            }
+        }
+    }
+
+    fn disarm(&mut self, slot: &Slot) {
+        if let Some(timer) = slot.timer {
+            self.wheel.cancel(timer);
+        }
+    }
+
+    pub(super) fn expire(&mut self, http2: &mut Connection, now: Instant) {
+        while let Some(place) = self.wheel.poll_expired(now) {
+            let due = self.slots.at(place as usize).filter(|slot| slot.deadline.is_some_and(|at| at <= now));
+            if let Some(slot) = due {
+                slot.timer = None;
+                let key = slot.key;
+                let status = Status::deadline_exceeded("the call took longer than its deadline allows");
+                self.end_early(http2, now, key, CancelReason::Deadline, status);
+            }
+        }
+    }
+}
+
+/// Ends a call that its handler has not ended.
+fn cut_short(slot: Slot, reason: CancelReason, status: &Status) {
+    match slot.state {
+        State::Gathering { .. } => {}
+        State::Running(running) => {
+            // The reason first: what the handler spawned, and its destructors, look for it.
+            running.cancellation.cancel(reason);
+            if let Some(pair) = &running.pair {
+                pair.end(Err(status.clone()));
+            }
+            if let Some(task) = running.task {
+                task.abort();
+            }
+        }
+        State::Http(stream) => stream.cut_short(status),
+    }
+}
+
+fn shutting_down() -> Status {
+    Status::unavailable("server is shutting down")
+}

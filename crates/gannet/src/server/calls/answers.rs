@@ -1,0 +1,178 @@
+//! From a running call to its answer.
+
+use super::{Calls, cut_short};
+use crate::call::Call;
+use crate::driver::Command;
+use crate::server::dispatch::{self, Dispatch, Ended, FirstPoll};
+use crate::server::request::CallHead;
+use crate::server::slot::{Slot, State};
+use crate::{Answer, CancelReason, Compression, Metadata, Status};
+use gannet_http2::{Connection, StreamKey};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Messages stay in their outbox while this much of their stream waits in the connection.
+const QUEUED_PER_STREAM_BYTES: usize = 64 * 1024;
+
+impl Calls {
+    /// Runs the handler: its first poll here where the method has earned that, the rest in a task of its own.
+    #[inline]
+    pub(super) fn run(&mut self, http2: &mut Connection, key: StreamKey, route_index: usize, call: Call) {
+        let Some(route) = self.server.routes.get(route_index) else { return };
+        let future = dispatch::run(Arc::clone(&self.server), Arc::clone(&route.service), route.method, call);
+        let dispatch = if self.server.always_spawn { Dispatch::Spawned } else { route.inline.dispatch() };
+        let first = match dispatch {
+            Dispatch::Spawned => FirstPoll::Pending(future),
+            Dispatch::Here => dispatch::first_poll(future),
+            Dispatch::Measured => {
+                let start = Instant::now();
+                let first = dispatch::first_poll(future);
+                route.inline.measured(start);
+                first
+            }
+        };
+        match first {
+            FirstPoll::Done(ended) => self.finish(http2, key, ended),
+            FirstPoll::Pending(future) => {
+                let mailbox = Arc::clone(&self.mailbox);
+                let task = tokio::spawn(async move {
+                    let ended = dispatch::guarded(future).await;
+                    // Refused only where the connection is gone, and the call with it.
+                    drop(mailbox.command(Command::Ended(key, ended)));
+                });
+                if let Some(Slot { state: State::Running(running), .. }) = self.slots.get_mut(key) {
+                    running.task = Some(task.abort_handle());
+                }
+            }
+        }
+    }
+
+    /// The handler has ended: its answer goes out.
+    #[inline]
+    pub(super) fn finish(&mut self, http2: &mut Connection, key: StreamKey, ended: Ended) {
+        let Some(slot) = self.slots.take(key) else { return };
+        self.disarm(&slot);
+        let State::Running(running) = slot.state else { return };
+        let head = slot.head;
+        drop(running.cancellation);
+        let Ended { call, result } = ended;
+        let mut call = call;
+        let mut headers = call.as_mut().map(|call| std::mem::take(call.headers_mut())).unwrap_or_default();
+        let trailers = call.as_mut().map(|call| std::mem::take(call.trailers_mut())).unwrap_or_default();
+        let mut head_sent = running.head_sent;
+        let compression = match (&running.pair, &call) {
+            (Some(pair), _) if head_sent || pair.facts.spec.server_streaming => pair.outbox.compression(),
+            (_, Some(call)) => call.response_compression(),
+            _ => Compression::Identity,
+        };
+        if let Some(pair) = &running.pair {
+            let taken = pair.outbox.take(&mut self.outgoing);
+            let rest = taken.headers.unwrap_or_else(|| pair.outbox.take_headers());
+            headers.extend(&rest);
+            if !self.outgoing.is_empty() {
+                self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
+                http2.send_data(key, &mut self.outgoing);
+            }
+        }
+        match (result, &mut call) {
+            (Ok(Answer::One), Some(call)) => {
+                self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
+                http2.send_data(key, call.response_mut());
+                self.responses.trailers(http2, key, &Ok(()), &trailers);
+            }
+            (Ok(_), _) => {
+                self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
+                self.responses.trailers(http2, key, &Ok(()), &trailers);
+            }
+            (Err(status), _) if head_sent => self.responses.trailers(http2, key, &Err(status), &trailers),
+            (Err(status), _) => {
+                self.responses.trailers_only(http2, key, head.format, &status, (&headers, &trailers));
+            }
+        }
+        if let Some(pair) = running.pair {
+            pair.end(Ok(()));
+        }
+        if let Some(call) = call {
+            call.recycle();
+        }
+    }
+
+    #[inline]
+    fn send_head(
+        &mut self,
+        http2: &mut Connection,
+        key: StreamKey,
+        head: &CallHead,
+        compression: Compression,
+        headers: &Metadata,
+        sent: &mut bool,
+    ) {
+        if !std::mem::replace(sent, true) {
+            self.responses.head(http2, key, head, compression, headers);
+        }
+    }
+
+    /// Ends a call whose handler has not ended it: deadline, broken request, shutdown.
+    pub(super) fn end_early(
+        &mut self,
+        http2: &mut Connection,
+        _now: Instant,
+        key: StreamKey,
+        reason: CancelReason,
+        status: Status,
+    ) {
+        let Some(slot) = self.slots.take(key) else { return };
+        self.disarm(&slot);
+        let head = slot.head;
+        let mut head_sent = false;
+        let mut compression = Compression::Identity;
+        let mut headers = Metadata::default();
+        if let State::Running(running) = &slot.state {
+            head_sent = running.head_sent;
+            if let Some(pair) = &running.pair {
+                // What was sent before goes out before the end.
+                compression = pair.outbox.compression();
+                headers = pair.outbox.take(&mut self.outgoing).headers.unwrap_or_default();
+            }
+        }
+        if !self.outgoing.is_empty() {
+            self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
+            http2.send_data(key, &mut self.outgoing);
+        }
+        cut_short(slot, reason, &status);
+        let none = Metadata::default();
+        if head_sent {
+            self.responses.trailers(http2, key, &Err(status), &none);
+        } else {
+            self.responses.trailers_only(http2, key, head.format, &status, (&headers, &none));
+        }
+    }
+
+    /// A stream has news in its outbox or inbox, or room in the connection.
+    pub(in crate::server) fn pump(&mut self, http2: &mut Connection, key: StreamKey) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let head = slot.head;
+        let running = match &mut slot.state {
+            State::Running(running) => running,
+            State::Http(stream) => return stream.pump(http2, key, &mut self.outgoing),
+            State::Gathering { .. } => return,
+        };
+        let Some(pair) = running.pair.as_ref().map(Arc::clone) else { return };
+        let read = pair.inbox.take_read();
+        http2.release_capacity(key, read.credit);
+        if running.deframer.needed() > 0 && !running.broken && pair.inbox.may_borrow() {
+            http2.request_credit(key, running.deframer.needed());
+        }
+        if http2.queued(key) >= QUEUED_PER_STREAM_BYTES {
+            return;
+        }
+        let taken = pair.outbox.take(&mut self.outgoing);
+        if !self.outgoing.is_empty() {
+            if !std::mem::replace(&mut running.head_sent, true) {
+                let compression = pair.outbox.compression();
+                self.responses.head(http2, key, &head, compression, &taken.headers.unwrap_or_default());
+            }
+            http2.send_data(key, &mut self.outgoing);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! From a request's head and data to a running call.
+
+use super::Calls;
+use crate::call::{Call, Opening, Request};
+use crate::compression::Received;
+use crate::server::request::CallHead;
+use crate::server::slot::{Running, Slot, State};
+use crate::stream::{Link, Side, StreamFacts, StreamPair};
+use crate::{CancelReason, Cancellation, Compression, Metadata, Status};
+use bytes::Bytes;
+use gannet_core::{Deframer, Prefix};
+use gannet_http2::{Connection, Fields, StreamKey};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Calls {
+    pub(super) fn begin_call(
+        &mut self,
+        http2: &mut Connection,
+        now: Instant,
+        key: StreamKey,
+        fields: Arc<Fields>,
+        head: CallHead,
+        end_stream: bool,
+    ) {
+        let Some(route) = self.server.routes.get(head.route) else { return };
+        let spec = route.spec;
+        let timeout = match self.server.deadlines.timeout(spec.kind(), head.timeout) {
+            Ok(timeout) => timeout,
+            Err(status) => {
+                let none = Metadata::default();
+                return self.responses.trailers_only(http2, key, head.format, &status, (&none, &none));
+            }
+        };
+        let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
+        if deadline.is_some() {
+            self.young.push(key);
+        }
+        let mut deframer = Deframer::new(self.server.limits.max_decoded_message);
+        deframer.allow_compressed(head.compression != Compression::Identity);
+        let slot = |state| Slot { key, head, deadline, timer: None, state };
+        if !spec.client_streaming {
+            self.slots.insert(slot(State::Gathering { fields, deframer, message: None }));
+            if end_stream {
+                self.data(http2, now, key, Bytes::new(), true);
+            }
+            return;
+        }
+        let pair = self.stream_pair(spec, &head, key);
+        if end_stream {
+            pair.inbox.end(Ok(()));
+        }
+        let call = self.call(spec, &head, deadline, fields, Request::Stream, Some(Arc::clone(&pair)));
+        let running = Running {
+            task: None,
+            cancellation: call.cancellation(),
+            pair: Some(pair),
+            deframer,
+            broken: false,
+            head_sent: false,
+        };
+        self.slots.insert(slot(State::Running(running)));
+        self.run(http2, key, head.route, call);
+    }
+
+    fn stream_pair(
+        &self,
+        spec: &'static crate::MethodSpec,
+        head: &CallHead,
+        key: StreamKey,
+    ) -> Arc<StreamPair> {
+        let pair = StreamPair::new(StreamFacts {
+            spec,
+            format: head.format,
+            side: Side::Server,
+            observers: self.server.chain.observers().clone(),
+            outgoing: self.server.outgoing(head.accepts),
+            decompression: self.server.decompression(),
+        });
+        pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
+        pair
+    }
+
+    #[inline]
+    fn call(
+        &self,
+        spec: &'static crate::MethodSpec,
+        head: &CallHead,
+        deadline: Option<Instant>,
+        fields: Arc<Fields>,
+        request: Request,
+        streams: Option<Arc<StreamPair>>,
+    ) -> Call {
+        Call::new(Opening {
+            spec,
+            format: head.format,
+            deadline,
+            metadata: Metadata::from(fields),
+            request,
+            streams,
+            observers: self.server.chain.observers().clone(),
+            connection: Some(Arc::clone(&self.facts)),
+            outgoing: self.server.outgoing(head.accepts),
+            decompression: self.server.decompression(),
+            accepts: head.accepts,
+        })
+    }
+
+    /// A piece of the one request message.
+    #[inline]
+    pub(super) fn gather(
+        &mut self,
+        http2: &mut Connection,
+        now: Instant,
+        key: StreamKey,
+        data: Bytes,
+        end_stream: bool,
+    ) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let State::Gathering { deframer, message, .. } = &mut slot.state else { return };
+        deframer.push(data);
+        let outcome = take_one(deframer, slot.head.compression, message, end_stream);
+        match outcome {
+            Err(status) => self.end_early(http2, now, key, CancelReason::ProtocolError, status),
+            Ok(true) => self.start_gathered(http2, key),
+            Ok(false) => {
+                deframer.detach(crate::stream::COPIED_BELOW_BYTES);
+                http2.request_credit(key, deframer.needed());
+            }
+        }
+    }
+
+    /// The one request message is there: the handler may run.
+    #[inline]
+    fn start_gathered(&mut self, http2: &mut Connection, key: StreamKey) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let (head, deadline) = (slot.head, slot.deadline);
+        let running = State::Running(Running {
+            task: None,
+            cancellation: Cancellation::default(),
+            pair: None,
+            deframer: Deframer::new(0),
+            broken: true,
+            head_sent: false,
+        });
+        let State::Gathering { fields, message, .. } = std::mem::replace(&mut slot.state, running) else {
+            return;
+        };
+        let Some(spec) = self.server.routes.get(head.route).map(|route| route.spec) else { return };
+        let pair = spec.server_streaming.then(|| self.stream_pair(spec, &head, key));
+        let request = message.map_or(Request::None, Request::One);
+        let call = self.call(spec, &head, deadline, fields, request, pair.clone());
+        if let Some(Slot { state: State::Running(running), .. }) = self.slots.get_mut(key) {
+            running.cancellation = call.cancellation();
+            running.pair = pair;
+        }
+        self.run(http2, key, head.route, call);
+    }
+
+    /// A piece of a request stream.
+    pub(super) fn stream_data(
+        http2: &mut Connection,
+        key: StreamKey,
+        compression: Compression,
+        running: &mut Running,
+        data: Bytes,
+        end_stream: bool,
+    ) {
+        let Some(pair) = running.pair.as_ref().filter(|_| !running.broken) else {
+            http2.release_capacity(key, data.len());
+            return;
+        };
+        running.deframer.push(data);
+        let end = loop {
+            match running.deframer.next() {
+                Ok(Some(frame)) => {
+                    let cost = frame.message.len() + Prefix::LEN;
+                    let unread = pair.inbox.push(Received::of(frame, compression), cost);
+                    http2.release_capacity(key, unread);
+                }
+                Ok(None) if end_stream => break Some(running.deframer.finish()),
+                Ok(None) => break None,
+                Err(status) => break Some(Err(status)),
+            }
+        };
+        if let Some(end) = end {
+            running.broken = end.is_err();
+            pair.inbox.end(end);
+            return;
+        }
+        running.deframer.detach(crate::stream::COPIED_BELOW_BYTES);
+        if running.deframer.needed() > 0 && pair.inbox.may_borrow() {
+            http2.request_credit(key, running.deframer.needed());
+        }
+    }
+}
+
+/// Takes the one message of a request. Says whether it is complete (statuscodes.md: another number of messages than one
+/// is UNIMPLEMENTED).
+#[inline]
+fn take_one(
+    deframer: &mut Deframer,
+    compression: Compression,
+    message: &mut Option<Received>,
+    end_stream: bool,
+) -> crate::Result<bool> {
+    const NOT_ONE: &str = "the method takes exactly one request message";
+    while let Some(frame) = deframer.next()? {
+        if message.replace(Received::of(frame, compression)).is_some() {
+            return Err(Status::unimplemented(NOT_ONE));
+        }
+    }
+    if !end_stream {
+        return Ok(false);
+    }
+    deframer.finish()?;
+    if message.is_some() { Ok(true) } else { Err(Status::unimplemented(NOT_ONE)) }
+}
