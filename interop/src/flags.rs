@@ -20,9 +20,6 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<HashMap<String, 
                 (name.to_owned(), value.unwrap_or_else(|| "true".to_owned()))
             }
         };
-        if name == "use_tls" && value == "true" {
-            return Err("--use_tls=true is not supported".to_owned());
-        }
         flags.insert(name, value);
     }
     Ok(flags)

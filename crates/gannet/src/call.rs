@@ -119,10 +119,10 @@ impl Call {
         &mut self.0.metadata
     }
 
-    /// Who is at the other end; [`Peer::Unconnected`] for a client's call that has no connection yet.
+    /// Who is at the other end; [`PeerAddress::Unconnected`](crate::PeerAddress) for a client's call that has no connection yet.
     #[must_use]
     pub fn peer(&self) -> &Peer {
-        self.0.connection.as_ref().map_or(&Peer::Unconnected, |connection| &connection.peer)
+        self.0.connection.as_ref().map_or(&crate::peer::UNCONNECTED, |connection| &connection.peer)
     }
 
     /// When the call ends with DEADLINE_EXCEEDED; `None` where neither side set a limit.

@@ -7,7 +7,13 @@
 pub(crate) mod clock;
 mod mailbox;
 mod read_buffers;
+#[cfg(feature = "tls")]
+mod replayed;
+mod socket;
 mod transport;
 
 pub(crate) use mailbox::{Command, Mailbox};
+#[cfg(feature = "tls")]
+pub(crate) use replayed::Replayed;
+pub(crate) use socket::Socket;
 pub(crate) use transport::{Io, Transport};

@@ -3,7 +3,7 @@
 //! A service is a plain `async fn` in a trait that `gannet-build` generated from a .proto file; a client is a value
 //! that is cheap to clone. See the README for a first service in thirty lines.
 //!
-//! This crate knows no files, no HTTP/1.1 and no JSON; what gRPC decides without I/O is in `gannet-core`, and HTTP/2 in
+//! This crate knows no HTTP/1.1, no JSON, and no files but those of certificates; what gRPC decides without I/O is in `gannet-core`, and HTTP/2 in
 //! `gannet-http2`. Users name only this crate.
 
 #![deny(unsafe_code)]
@@ -19,6 +19,8 @@ mod peer;
 mod server;
 mod service;
 mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 /// The library of the generated messages: `MessageField`, `EnumValue` and the trait `Message`.
 #[cfg(feature = "buffa")]
@@ -39,10 +41,10 @@ pub use gannet_core::{
 };
 pub use gannet_http2::{Config as Http2Config, Fields, Name, Output};
 pub use intercept::{Direction, Interceptor, Next};
-pub use peer::Peer;
+pub use peer::{Peer, PeerAddress};
 pub use server::{
-    Bound, ForeignConnection, ForeignIo, HttpBody, HttpHandler, HttpRequest, HttpResponder, ListenAddress,
-    ServeError, Server, ServerHandle, ShutdownReport,
+    Bound, ForeignConnection, ForeignIo, HandshakeError, HttpBody, HttpHandler, HttpRequest, HttpResponder,
+    ListenAddress, ServeError, Server, ServerEvent, ServerHandle, ShutdownReport,
 };
 pub use service::{Answer, BoxFuture, Lifecycle, Service};
 pub use stream::{IntoStream, Receiver, Sender};

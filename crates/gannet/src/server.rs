@@ -1,13 +1,16 @@
 //! The server: routing, dispatch, listeners, shutdown.
 
-mod accept;
 mod builder;
 mod calls;
 mod connection;
 mod deadlines;
 mod dispatch;
 mod door;
+mod events;
+mod handshake;
 mod listener;
+#[cfg(feature = "tls")]
+mod reload;
 mod request;
 mod response;
 mod routes;
@@ -17,6 +20,8 @@ mod slot;
 
 pub use builder::Server;
 pub use door::{ForeignConnection, ForeignIo, HttpBody, HttpHandler, HttpRequest, HttpResponder};
+pub use events::ServerEvent;
+pub use handshake::HandshakeError;
 pub use listener::{ListenAddress, ServeError};
 pub use running::{Bound, ServerHandle, ShutdownReport};
 

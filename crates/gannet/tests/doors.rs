@@ -7,7 +7,8 @@ mod greeter;
 
 use bytes::Bytes;
 use gannet::{
-    BoxFuture, Channel, ForeignConnection, ForeignIo, HttpHandler, HttpRequest, ListenAddress, Peer, Server,
+    BoxFuture, Channel, ForeignConnection, ForeignIo, HttpHandler, HttpRequest, ListenAddress, Peer,
+    PeerAddress, Server,
 };
 use gannet_http2::{Config, Connection, Event, Fields, Name, Output};
 use greeter::{GreeterClient, GreeterServer, Plain, hello};
@@ -159,7 +160,7 @@ struct Shout;
 impl ForeignConnection for Shout {
     fn serve(&self, peer: Peer, read: Bytes, mut io: Box<dyn ForeignIo>) -> BoxFuture<'static, ()> {
         Box::pin(async move {
-            assert!(matches!(peer, Peer::Tcp(_)));
+            assert!(matches!(peer.address(), PeerAddress::Tcp(_)));
             io.write_all(&read.to_ascii_uppercase()).await.unwrap();
             io.shutdown().await.unwrap();
         })

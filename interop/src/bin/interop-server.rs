@@ -1,9 +1,12 @@
-//! The interop server: `interop-server --port=10000`. What is no gRPC gets a page.
+//! The interop server: `interop-server --port=10000`, with TLS by `--use_tls=true --tls_cert_file=… --tls_key_file=…`
+//! and for known clients alone by `--tls_client_ca_file=…`. What is no gRPC gets a page.
 
 use gannet::Server;
+use gannet::tls::{Authorities, Identity, ServerTls};
 use gannet_interop::proto::grpc::testing::TestServiceServer;
 use gannet_interop::{flags, page::Page, service::Interop};
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -19,7 +22,18 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), String> {
     let flags = flags::parse(std::env::args().skip(1))?;
     let port = flags.get("port").map_or("10000", String::as_str);
-    let server = Server::new().add(TestServiceServer::new(Interop)).http_handler(Page);
+    let mut server = Server::new()
+        .add(TestServiceServer::new(Interop))
+        .http_handler(Page)
+        .observe(|event| eprintln!("interop-server: {event}"));
+    if flags.get("use_tls").is_some_and(|value| value == "true") {
+        let file = |name: &str| flags.get(name).ok_or_else(|| format!("--use_tls needs --{name}"));
+        let mut tls = ServerTls::new(Identity::files(file("tls_cert_file")?, file("tls_key_file")?));
+        if let Some(authorities) = flags.get("tls_client_ca_file") {
+            tls = tls.client_authorities(Authorities::file(authorities));
+        }
+        server = server.tls(tls.reload_interval(Duration::from_secs(1)));
+    }
     let bound = server.bind([format!("127.0.0.1:{port}")]).await.map_err(|error| error.to_string())?;
     for address in bound.addresses() {
         println!("listening on {address}");

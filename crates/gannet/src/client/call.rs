@@ -152,7 +152,7 @@ impl CallState {
     fn head(&self, now: Instant) -> Result<Fields> {
         let mut fields = Fields::new();
         fields.push(Name::Method, b"POST");
-        fields.push(Name::Scheme, b"http");
+        fields.push(Name::Scheme, self.channel.scheme().as_bytes());
         fields.push(Name::Path, self.spec.path.as_bytes());
         fields.push(Name::Authority, self.channel.authority().as_bytes());
         // "Implementations should send Timeout immediately after the reserved headers."

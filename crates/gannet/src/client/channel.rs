@@ -67,6 +67,8 @@ pub struct ChannelBuilder {
     user_agent: String,
     chain: Chain,
     settings: Settings,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::ClientTls>,
 }
 
 impl Channel {
@@ -140,6 +142,10 @@ impl Channel {
 
     pub(super) fn authority(&self) -> &str {
         &self.0.authority
+    }
+
+    pub(super) fn scheme(&self) -> &'static str {
+        self.0.connector.scheme()
     }
 
     pub(super) fn user_agent(&self) -> &str {
@@ -274,6 +280,8 @@ impl ChannelBuilder {
                 http2: gannet_http2::Config::default().max_concurrent_streams(128),
                 backoff: BackoffConfig::default(),
             },
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -314,6 +322,15 @@ impl ChannelBuilder {
 
     compression_setters!(settings.compression);
 
+    /// Speaks TLS to the server. Default plaintext. Files are read when a connection is made: what is wrong with them
+    /// is the error of connecting.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::tls::ClientTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// The limits of the HTTP/2 connection.
     #[must_use]
     pub fn http2(mut self, config: gannet_http2::Config) -> Self {
@@ -332,7 +349,11 @@ impl ChannelBuilder {
     #[must_use]
     pub fn build(self) -> Channel {
         Channel(Arc::new(Inner {
-            connector: Connector::new(self.dial),
+            connector: Connector::new(
+                self.dial,
+                #[cfg(feature = "tls")]
+                self.tls,
+            ),
             authority: self.authority,
             user_agent: self.user_agent,
             accept_encoding: self.settings.compression.accepted.to_string(),

@@ -3,18 +3,24 @@
 use super::channel::Channel;
 use super::connection::ClientConnection;
 use crate::call::ConnectionFacts;
-use crate::driver::{Io, Mailbox, clock};
+use crate::driver::{Mailbox, Socket, clock};
 use crate::server::ServerShared;
-use crate::{Peer, Result, Status, Target};
+#[cfg(feature = "tls")]
+use crate::tls::TlsConnector;
+use crate::{Peer, PeerAddress, Result, Status, Target};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 /// Makes connections to one target.
-pub(super) struct Connector(Dial);
+pub(super) struct Connector {
+    dial: Dial,
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<TlsConnector>>,
+}
 
 /// What there is to connect to.
 pub(super) enum Dial {
@@ -30,8 +36,27 @@ const PIPE_BYTES: usize = 256 * 1024;
 const DEFAULT_PORT: u16 = 443;
 
 impl Connector {
-    pub(super) fn new(dial: Dial) -> Self {
-        Self(dial)
+    pub(super) fn new(dial: Dial, #[cfg(feature = "tls")] tls: Option<crate::tls::ClientTls>) -> Self {
+        #[cfg(feature = "tls")]
+        let tls = match &dial {
+            Dial::Target(target) => tls.map(|tls| Arc::new(TlsConnector::new(tls, target.server_name()))),
+            // What stays in this process needs no secrecy.
+            Dial::InProcess(_) | Dial::Never(_) => None,
+        };
+        Self {
+            dial,
+            #[cfg(feature = "tls")]
+            tls,
+        }
+    }
+
+    /// RFC 9113 §8.3.1, `:scheme`.
+    pub(super) fn scheme(&self) -> &'static str {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return "https";
+        }
+        "http"
     }
 
     /// One attempt: the target's addresses in turn, until the deadline.
@@ -43,21 +68,23 @@ impl Connector {
     }
 
     async fn attempt(&self, channel: &Channel) -> Result<Arc<Mailbox>> {
-        match &self.0 {
+        match &self.dial {
             Dial::Never(status) => Err(status.clone()),
             Dial::InProcess(server) => {
                 let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
                 server.spawn_in_process(theirs);
-                Ok(start(ours, channel, Peer::InProcess))
+                self.start(Socket::Pipe(ours), channel, PeerAddress::InProcess).await
             }
             Dial::Target(Target::Unix(path)) => {
                 let socket =
-                    UnixStream::connect(path).await.map_err(|error| self.failed(&path.display(), error))?;
-                Ok(start(socket, channel, Peer::Unix(Some(path.to_string_lossy().as_ref().into()))))
+                    UnixStream::connect(path).await.map_err(|error| failed(&path.display(), error))?;
+                let address = PeerAddress::Unix(Some(path.to_string_lossy().as_ref().into()));
+                self.start(Socket::Unix(socket), channel, address).await
             }
             Dial::Target(Target::UnixAbstract(name)) => {
-                let socket = connect_abstract(name).map_err(|error| self.failed(&name, error))?;
-                Ok(start(socket, channel, Peer::Unix(Some(format!("@{name}").into()))))
+                let socket = connect_abstract(name).map_err(|error| failed(&name, error))?;
+                let address = PeerAddress::Unix(Some(format!("@{name}").into()));
+                self.start(Socket::Unix(socket), channel, address).await
             }
             Dial::Target(Target::Ip(addresses)) => self.connect_tcp(channel, addresses).await,
             Dial::Target(Target::Dns { host, port, .. }) => {
@@ -75,24 +102,60 @@ impl Connector {
         }
     }
 
+    /// The addresses in turn, until one has a server that speaks gRPC.
     async fn connect_tcp(&self, channel: &Channel, addresses: &[SocketAddr]) -> Result<Arc<Mailbox>> {
         let mut last = Status::unavailable(format!("the name of {self} has no addresses"));
         for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(socket) => {
-                    // Without it the end of a small request waits for the acknowledgement of its beginning.
-                    socket.set_nodelay(true).map_err(|error| self.failed(address, error))?;
-                    return Ok(start(socket, channel, Peer::Tcp(*address)));
-                }
-                Err(error) => last = self.failed(address, error),
+            match self.connect_address(channel, *address).await {
+                Ok(mailbox) => return Ok(mailbox),
+                Err(status) => last = status,
             }
         }
         Err(last)
     }
 
-    fn failed(&self, address: &dyn fmt::Display, error: std::io::Error) -> Status {
-        Status::unavailable(format!("connecting to {address} failed: {error}")).with_source(error)
+    async fn connect_address(&self, channel: &Channel, address: SocketAddr) -> Result<Arc<Mailbox>> {
+        let socket = TcpStream::connect(address).await.map_err(|error| failed(&address, error))?;
+        // Without it the end of a small request waits for the acknowledgement of its beginning.
+        socket.set_nodelay(true).map_err(|error| failed(&address, error))?;
+        self.start(Socket::Tcp(socket), channel, PeerAddress::Tcp(address)).await
     }
+
+    /// TLS where the channel has it, then the connection's task; ready when the server has said that it speaks HTTP/2.
+    async fn start(&self, socket: Socket, channel: &Channel, address: PeerAddress) -> Result<Arc<Mailbox>> {
+        let (socket, peer) = self.secure(socket, Peer::plain(address)).await?;
+        let mailbox = Arc::new(Mailbox::default());
+        let (never, draining) = watch::channel(false);
+        // A client's calls never see a drain: the sender is gone, which `Call::draining` takes for that.
+        drop(never);
+        let facts = Arc::new(ConnectionFacts { peer: peer.clone(), draining });
+        let (ready, settled) = oneshot::channel();
+        let connection =
+            ClientConnection::new(socket, channel, facts, (Arc::clone(&mailbox), ready), clock::now());
+        tokio::spawn(connection);
+        let lost = || Err(Status::unavailable(format!("the connection to {peer} was lost")));
+        settled.await.unwrap_or_else(|_| lost())?;
+        Ok(mailbox)
+    }
+
+    #[cfg(feature = "tls")]
+    async fn secure(&self, socket: Socket, peer: Peer) -> Result<(Socket, Peer)> {
+        let Some(tls) = &self.tls else { return Ok((socket, peer)) };
+        match tls.connect(socket).await {
+            Ok((socket, session)) => Ok((socket, peer.with_tls(session))),
+            Err(error) => Err(Status::unavailable(format!("connecting to {peer} by TLS failed: {error}"))
+                .with_source(error)),
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    async fn secure(&self, socket: Socket, peer: Peer) -> Result<(Socket, Peer)> {
+        Ok((socket, peer))
+    }
+}
+
+fn failed(address: &dyn fmt::Display, error: std::io::Error) -> Status {
+    Status::unavailable(format!("connecting to {address} failed: {error}")).with_source(error)
 }
 
 fn connect_abstract(name: &str) -> std::io::Result<UnixStream> {
@@ -103,21 +166,9 @@ fn connect_abstract(name: &str) -> std::io::Result<UnixStream> {
     UnixStream::from_std(socket)
 }
 
-/// Starts the connection's task.
-fn start<S: Io>(io: S, channel: &Channel, peer: Peer) -> Arc<Mailbox> {
-    let mailbox = Arc::new(Mailbox::default());
-    let (never, draining) = watch::channel(false);
-    // A client's calls never see a drain: the sender is gone, which `Call::draining` takes for that.
-    drop(never);
-    let facts = Arc::new(ConnectionFacts { peer, draining });
-    let connection = ClientConnection::new(io, channel, facts, Arc::clone(&mailbox), clock::now());
-    tokio::spawn(connection);
-    mailbox
-}
-
 impl fmt::Display for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.dial {
             Dial::Target(target) => f.write_str(&target.authority()),
             Dial::InProcess(_) => f.write_str("in-process"),
             Dial::Never(_) => f.write_str("(nowhere)"),

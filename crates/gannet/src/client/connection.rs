@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
+use tokio::sync::oneshot;
 
 /// Messages stay in their outbox while this much of their stream waits in the connection.
 const QUEUED_PER_STREAM_BYTES: usize = 64 * 1024;
@@ -45,6 +46,8 @@ struct Attempts {
     outgoing: Output,
     /// Why the connection ended, for those that it takes along.
     error: Option<Status>,
+    /// Until the server's first SETTINGS: who waits for the connection.
+    starting: Option<oneshot::Sender<Result<()>>>,
 }
 
 struct Slot {
@@ -65,7 +68,7 @@ impl<S: Io> ClientConnection<S> {
         io: S,
         channel: &Channel,
         facts: Arc<ConnectionFacts>,
-        mailbox: Arc<Mailbox>,
+        (mailbox, ready): (Arc<Mailbox>, oneshot::Sender<Result<()>>),
         now: Instant,
     ) -> Self {
         let transport = Transport::new(io, Connection::client(channel.settings().http2.clone(), now));
@@ -80,6 +83,7 @@ impl<S: Io> ClientConnection<S> {
             young: Vec::new(),
             outgoing: Output::new(),
             error: None,
+            starting: Some(ready),
         };
         Self { transport, attempts, ready: Vec::new(), commands: Vec::new(), now }
     }
@@ -115,8 +119,19 @@ impl<S: Io> ClientConnection<S> {
     fn lost(&mut self, error: &std::io::Error) {
         let peer = &self.attempts.facts.peer;
         self.attempts.error =
-            Some(Status::unavailable(format!("the connection to {peer} was lost: {error}")));
+            Some(Status::unavailable(format!("the connection to {peer} was lost: {}", explain(error))));
     }
+}
+
+#[cfg(feature = "tls")]
+fn explain(error: &std::io::Error) -> String {
+    // With TLS 1.3 a server refuses a client's certificate after the client's handshake is over.
+    crate::tls::explain(crate::tls::Side::Client, error)
+}
+
+#[cfg(not(feature = "tls"))]
+fn explain(error: &std::io::Error) -> String {
+    error.to_string()
 }
 
 impl<S: Io> Future for ClientConnection<S> {
@@ -134,6 +149,9 @@ impl<S: Io> Future for ClientConnection<S> {
                     Poll::Ready(Ok(_)) => {
                         progress = true;
                         reads += 1;
+                        if this.attempts.starting.is_some() {
+                            this.attempts.see_first_bytes(this.transport.last_read());
+                        }
                     }
                     Poll::Ready(Err(error)) => {
                         this.lost(&error);
@@ -146,6 +164,7 @@ impl<S: Io> Future for ClientConnection<S> {
                 this.attempts.event(&mut this.transport.http2, this.now, event);
             }
             this.transport.end_read();
+            this.attempts.tell_start(&this.transport.http2);
             this.attempts.arm(this.now);
             match this.transport.poll_write(cx, this.now) {
                 Poll::Ready(Err(error)) => {
@@ -182,6 +201,10 @@ impl<S> Drop for ClientConnection<S> {
         let peer = &attempts.facts.peer;
         let lost = Status::unavailable(format!("the connection to {peer} was lost"));
         let error = attempts.error.take().unwrap_or(lost);
+        if let Some(starting) = attempts.starting.take() {
+            // Nobody waits any more where connecting took too long.
+            let _ = starting.send(Err(error.clone()));
+        }
         let unsent = attempts.mailbox.close().into_iter().filter_map(|command| match command {
             Command::Open(attempt) => Some(attempt),
             _ => None,
@@ -361,8 +384,13 @@ impl Attempts {
                     self.open(http2, now, attempt);
                 }
             }
-            Event::GoAway { .. } => {
+            Event::GoAway { code, debug, .. } => {
                 self.retire();
+                if code != ErrorCode::NO_ERROR {
+                    let (peer, debug) = (&self.facts.peer, String::from_utf8_lossy(&debug));
+                    let text = format!("{peer} ended the connection: {debug} ({code})");
+                    self.error = Some(Status::unavailable(text));
+                }
                 for attempt in std::mem::take(&mut self.waiting) {
                     let status = Status::unavailable("the server takes no more calls on this connection");
                     attempt.state.end(Outcome::Unprocessed(status));
@@ -371,7 +399,9 @@ impl Attempts {
             Event::Closed { error } => {
                 let peer = &self.facts.peer;
                 let text = error.map_or_else(|| "closed".to_owned(), |error| error.to_string());
-                self.error = Some(Status::unavailable(format!("the connection to {peer} ended: {text}")));
+                let status = Status::unavailable(format!("the connection to {peer} ended: {text}"));
+                // What the server said with its GOAWAY says more.
+                self.error.get_or_insert(status);
             }
             _ => {}
         }
@@ -529,6 +559,31 @@ impl Attempts {
                     Status::deadline_exceeded(format!("the deadline passed while {peer} worked on the call"));
                 self.give_up(http2, key, status);
             }
+        }
+    }
+
+    /// What a server that speaks something else begins with says what is wrong, better than a broken frame does.
+    fn see_first_bytes(&mut self, bytes: &[u8]) {
+        // RFC 8446 §5.1: a record's type (alert or handshake) and its version.
+        let meaning = if bytes.starts_with(b"\x15\x03") || bytes.starts_with(b"\x16\x03") {
+            "the server speaks TLS on this port; set ChannelBuilder::tls"
+        } else if bytes.starts_with(b"HTTP/1.") {
+            "the server speaks HTTP/1.1 on this port; gRPC needs HTTP/2, through every proxy on the way"
+        } else {
+            return;
+        };
+        self.error =
+            Some(Status::unavailable(format!("connecting to {} failed: {meaning}", self.facts.peer)));
+    }
+
+    /// connectivity-semantics-and-api.md, READY: the server has said by its SETTINGS that it speaks HTTP/2.
+    fn tell_start(&mut self, http2: &Connection) {
+        if self.starting.is_none() || !http2.is_settled() || http2.is_closed() {
+            return;
+        }
+        if let Some(starting) = self.starting.take() {
+            let refused = self.error.clone().filter(|_| http2.peer_is_going_away());
+            let _ = starting.send(refused.map_or(Ok(()), Err));
         }
     }
 

@@ -86,6 +86,11 @@ impl<S: Io> Transport<S> {
         }
     }
 
+    /// What the last read brought, until [`Transport::end_read`].
+    pub(crate) fn last_read(&self) -> &[u8] {
+        &self.last_read
+    }
+
     /// After the events of a read have been drained: its buffer serves the next one, unless a message holds on to it.
     pub(crate) fn end_read(&mut self) {
         read_buffers::reclaim(std::mem::take(&mut self.last_read));

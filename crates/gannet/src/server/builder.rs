@@ -2,6 +2,7 @@
 
 use super::deadlines::DeadlineLimits;
 use super::door::{ForeignConnection, HttpHandler};
+use super::events::{Observer, ServerEvent};
 use super::listener::{Listener, ServeError};
 use super::routes::Routes;
 use super::running::{Bound, ShutdownReport};
@@ -31,6 +32,9 @@ pub struct Server {
     foreign: Option<Arc<dyn ForeignConnection>>,
     always_spawn: bool,
     handshake_timeout: Duration,
+    observer: Observer,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::ServerTls>,
     ends_on_drain: Vec<String>,
 }
 
@@ -58,6 +62,9 @@ impl Server {
             foreign: None,
             always_spawn: false,
             handshake_timeout: Duration::from_secs(10),
+            observer: Observer::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             ends_on_drain: Vec::new(),
         }
     }
@@ -132,7 +139,27 @@ impl Server {
         self
     }
 
-    /// How long a new connection may take to its first 24 bytes. Default 10 s.
+    /// Speaks TLS on every address. Default plaintext.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::tls::ServerTls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Tells what happens beside the calls: handshakes that fail, errors of accepting, certificates that change. By
+    /// default nobody is told. The closure runs in the server's own tasks; it must not block.
+    ///
+    /// ```
+    /// let server = gannet::Server::new().observe(|event| eprintln!("{event}"));
+    /// ```
+    #[must_use]
+    pub fn observe(mut self, observe: impl Fn(&ServerEvent<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = Observer::new(observe);
+        self
+    }
+
+    /// How long a new connection may take to its first 24 bytes, the TLS handshake included. Default 10 s.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
@@ -201,6 +228,13 @@ impl Server {
                 return Err(ServeError::Limits(format!("end_on_drain names {path}, which no service has")));
             }
         }
+        #[cfg(feature = "tls")]
+        let tls = {
+            // What the foreign door speaks has to be agreed on as well.
+            let others: &[&[u8]] = if self.foreign.is_some() { &[b"http/1.1"] } else { &[] };
+            let acceptor = self.tls.map(|settings| crate::tls::TlsAcceptor::new(settings, others));
+            acceptor.transpose().map_err(ServeError::Tls)?
+        };
         Ok(Arc::new(ServerShared {
             routes: self.routes,
             chain: self.chain,
@@ -212,6 +246,9 @@ impl Server {
             foreign: self.foreign,
             always_spawn: self.always_spawn,
             handshake_timeout: self.handshake_timeout,
+            observer: self.observer,
+            #[cfg(feature = "tls")]
+            tls,
             draining: watch::Sender::new(false),
         }))
     }

@@ -1,6 +1,7 @@
 //! Where a server listens.
 
-use crate::Peer;
+use crate::driver::Socket;
+use crate::{Peer, PeerAddress};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -29,7 +30,8 @@ impl fmt::Display for ListenAddress {
 }
 
 /// Why a server could not begin to serve.
-#[derive(Debug)]
+///
+/// `Debug` shows the message as well, so that a `main` that returns it prints that and not a structure.
 #[non_exhaustive]
 pub enum ServeError {
     /// The text names no address to listen on.
@@ -43,6 +45,15 @@ pub enum ServeError {
     },
     /// The server's limits do not fit together.
     Limits(String),
+    /// The certificate, its key or the authorities can't be used.
+    #[cfg(feature = "tls")]
+    Tls(crate::tls::TlsError),
+}
+
+impl fmt::Debug for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for ServeError {
@@ -59,6 +70,8 @@ impl fmt::Display for ServeError {
             }
             ServeError::Listen { address, source } => write!(f, "can't listen on {address}: {source}"),
             ServeError::Limits(text) => f.write_str(text),
+            #[cfg(feature = "tls")]
+            ServeError::Tls(error) => write!(f, "TLS can't begin: {error}"),
         }
     }
 }
@@ -67,6 +80,8 @@ impl std::error::Error for ServeError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             ServeError::Listen { source, .. } => Some(source),
+            #[cfg(feature = "tls")]
+            ServeError::Tls(error) => std::error::Error::source(error),
             _ => None,
         }
     }
@@ -111,18 +126,18 @@ impl Listener {
     }
 
     /// The next connection.
-    pub(super) async fn accept(&self) -> io::Result<Accepted> {
+    pub(super) async fn accept(&self) -> io::Result<(Socket, Peer)> {
         match self {
             Listener::Tcp(listener, _) => {
                 let (socket, peer) = listener.accept().await?;
                 // Without it the end of a small answer waits for the acknowledgement of its beginning.
                 socket.set_nodelay(true)?;
-                Ok(Accepted::Tcp(socket, Peer::Tcp(peer)))
+                Ok((Socket::Tcp(socket), Peer::plain(PeerAddress::Tcp(peer))))
             }
             Listener::Unix(listener, _) => {
                 let (socket, peer) = listener.accept().await?;
                 let path = peer.as_pathname().map(|path| Arc::from(path.to_string_lossy().as_ref()));
-                Ok(Accepted::Unix(socket, Peer::Unix(path)))
+                Ok((Socket::Unix(socket), Peer::plain(PeerAddress::Unix(path))))
             }
         }
     }
@@ -135,12 +150,6 @@ impl Drop for Listener {
             let _ = std::fs::remove_file(path);
         }
     }
-}
-
-/// A connection that has come.
-pub(super) enum Accepted {
-    Tcp(tokio::net::TcpStream, Peer),
-    Unix(tokio::net::UnixStream, Peer),
 }
 
 const BACKLOG: u32 = 1024;

@@ -1,19 +1,20 @@
 //! A server that listens: accepting, draining, ending.
 
-use super::accept::serve_connection;
-use super::listener::{Accepted, ListenAddress, Listener};
+use super::events::{Observer, ServerEvent};
+use super::handshake::serve_connection;
+use super::listener::{ListenAddress, Listener};
 use super::shared::ServerShared;
-use crate::Lifecycle;
-use crate::driver::{Command, Io, Mailbox};
+use crate::driver::{Command, Mailbox, Socket};
+use crate::{Lifecycle, Peer, PeerAddress};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
+use tokio::io::DuplexStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// A server that listens and is about to accept.
 pub struct Bound {
     listeners: Vec<Listener>,
-    shared: Arc<ServerShared>,
     handle: ServerHandle,
 }
 
@@ -22,6 +23,7 @@ pub struct Bound {
 pub struct ServerHandle(Arc<Handle>);
 
 struct Handle {
+    shared: Arc<ServerShared>,
     connections: Mutex<Vec<Weak<Mailbox>>>,
     /// How long running calls may take once the server drains; `None` while it serves.
     grace: watch::Sender<Option<Duration>>,
@@ -46,11 +48,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 impl Bound {
     pub(super) fn new(listeners: Vec<Listener>, shared: Arc<ServerShared>) -> Self {
         let handle = Handle {
+            shared,
             connections: Mutex::default(),
             grace: watch::Sender::new(None),
             report: watch::Sender::new(None),
         };
-        Self { listeners, shared, handle: ServerHandle(Arc::new(handle)) }
+        Self { listeners, handle: ServerHandle(Arc::new(handle)) }
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -67,13 +70,16 @@ impl Bound {
 
     /// Serves until [`ServerHandle::shutdown`].
     pub async fn serve(self) -> ShutdownReport {
-        let Bound { listeners, shared, handle } = self;
+        let Bound { listeners, handle } = self;
+        let shared = &handle.0.shared;
         shared.tell(Lifecycle::Serving(&shared.routes.specs()));
+        #[cfg(feature = "tls")]
+        let _reload = super::reload::watch(shared);
         let mut connections = JoinSet::new();
         let mut grace = handle.0.grace.subscribe();
         let grace = loop {
             tokio::select! {
-                accepted = accept_any(&listeners) => handle.start(&mut connections, &shared, accepted),
+                accepted = accept_any(&listeners, &shared.observer) => handle.start(&mut connections, accepted),
                 // The handle is held here, so the channel can't close.
                 Ok(grace) = grace.wait_for(Option::is_some) => break grace.unwrap_or_default(),
                 Some(_) = connections.join_next() => {}
@@ -81,15 +87,15 @@ impl Bound {
         };
         // No new connections: whoever tries now is told so by the system, and tries elsewhere.
         drop(listeners);
-        let report = drain(&shared, &handle, connections, grace).await;
+        let report = drain(&handle, connections, grace).await;
         shared.tell(Lifecycle::Stopped);
         handle.0.report.send_replace(Some(report));
         report
     }
 }
 
-async fn accept_any(listeners: &[Listener]) -> Accepted {
-    let mut accepts: Vec<_> = listeners.iter().map(|listener| Box::pin(accept(listener))).collect();
+async fn accept_any(listeners: &[Listener], observer: &Observer) -> (Socket, Peer) {
+    let mut accepts: Vec<_> = listeners.iter().map(|listener| Box::pin(accept(listener, observer))).collect();
     std::future::poll_fn(move |cx| {
         for accept in &mut accepts {
             if let std::task::Poll::Ready(accepted) = accept.as_mut().poll(cx) {
@@ -102,21 +108,20 @@ async fn accept_any(listeners: &[Listener]) -> Accepted {
 }
 
 /// An error of `accept` never ends the server (RUSTSEC-2024-0376).
-async fn accept(listener: &Listener) -> Accepted {
+async fn accept(listener: &Listener, observer: &Observer) -> (Socket, Peer) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            Err(error) => {
+                observer.tell(&ServerEvent::AcceptFailed { error: &error });
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
 }
 
-async fn drain(
-    shared: &ServerShared,
-    handle: &ServerHandle,
-    mut connections: JoinSet<()>,
-    grace: Duration,
-) -> ShutdownReport {
+async fn drain(handle: &ServerHandle, mut connections: JoinSet<()>, grace: Duration) -> ShutdownReport {
+    let shared = &handle.0.shared;
     shared.tell(Lifecycle::Draining);
     shared.draining.send_replace(true);
     handle.command_all(|| Command::Drain);
@@ -152,15 +157,20 @@ impl ServerHandle {
         report.ok().and_then(|report| *report).unwrap_or_default()
     }
 
-    fn start(&self, connections: &mut JoinSet<()>, shared: &Arc<ServerShared>, accepted: Accepted) {
+    /// Reads the files and providers of [`Server::tls`](super::Server::tls) now, rather than when their interval is
+    /// over. `true` where they had changed: new connections use what is new. Blocks while it reads.
+    ///
+    /// # Errors
+    /// Where what is there can't be used; the old goes on.
+    #[cfg(feature = "tls")]
+    pub fn reload_tls(&self) -> Result<bool, crate::tls::TlsError> {
+        super::reload::now(&self.0.shared)
+    }
+
+    fn start(&self, connections: &mut JoinSet<()>, accepted: (Socket, Peer)) {
         let mailbox = self.mailbox();
-        let shared = Arc::clone(shared);
-        match accepted {
-            Accepted::Tcp(socket, peer) => connections.spawn(serve_connection(socket, shared, peer, mailbox)),
-            Accepted::Unix(socket, peer) => {
-                connections.spawn(serve_connection(socket, shared, peer, mailbox))
-            }
-        };
+        let (socket, peer) = accepted;
+        connections.spawn(serve_connection(socket, Arc::clone(&self.0.shared), peer, mailbox));
     }
 
     /// A mailbox that a shutdown reaches.
@@ -191,10 +201,11 @@ impl ServerShared {
     }
 
     /// Serves one connection that does not come from a listener, such as an in-memory pipe.
-    pub(crate) fn spawn_in_process<S: Io>(self: &Arc<Self>, io: S) {
+    pub(crate) fn spawn_in_process(self: &Arc<Self>, pipe: DuplexStream) {
         self.tell(Lifecycle::Serving(&self.routes.specs()));
         let shared = Arc::clone(self);
-        tokio::spawn(serve_connection(io, shared, crate::Peer::InProcess, Arc::new(Mailbox::default())));
+        let peer = Peer::plain(PeerAddress::InProcess);
+        tokio::spawn(serve_connection(Socket::Pipe(pipe), shared, peer, Arc::new(Mailbox::default())));
     }
 }
 

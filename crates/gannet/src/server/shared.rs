@@ -2,6 +2,7 @@
 
 use super::deadlines::DeadlineLimits;
 use super::door::{ForeignConnection, HttpHandler};
+use super::events::Observer;
 use super::routes::Routes;
 use crate::Compression;
 use crate::compression::{CompressionSettings, DecompressionLimits, Encodings, Outgoing};
@@ -22,6 +23,9 @@ pub(crate) struct ServerShared {
     pub(super) foreign: Option<Arc<dyn ForeignConnection>>,
     pub(super) always_spawn: bool,
     pub(super) handshake_timeout: Duration,
+    pub(super) observer: Observer,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<crate::tls::TlsAcceptor>,
     pub(super) draining: watch::Sender<bool>,
 }
 

@@ -28,7 +28,7 @@ impl Codec<Hello> for Text {
     }
 }
 
-const HELLO: Messages<Hello> = Messages::of::<Text>();
+pub(crate) const HELLO: Messages<Hello> = Messages::of::<Text>();
 
 const fn method(path: &'static str, client_streaming: bool, server_streaming: bool) -> MethodSpec {
     let idempotency = Idempotency::Unknown;
