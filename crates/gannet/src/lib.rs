@@ -41,10 +41,10 @@ pub use gannet_core::{
 };
 pub use gannet_http2::{Config as Http2Config, Fields, Name, Output};
 pub use intercept::{Direction, Interceptor, Next};
-pub use peer::{Peer, PeerAddress};
+pub use peer::{Peer, PeerAddress, PeerCredentials};
 pub use server::{
     Bound, ForeignConnection, ForeignIo, HandshakeError, HttpBody, HttpHandler, HttpRequest, HttpResponder,
-    ListenAddress, ServeError, Server, ServerEvent, ServerHandle, ShutdownReport,
+    Listen, ListenAddress, ServeError, Server, ServerEvent, ServerHandle, ShutdownReport,
 };
 pub use service::{Answer, BoxFuture, Lifecycle, Service};
 pub use stream::{IntoStream, Receiver, Sender};

@@ -10,8 +10,22 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub struct Peer {
     address: PeerAddress,
+    proxy: Option<PeerAddress>,
+    credentials: Option<PeerCredentials>,
     #[cfg(feature = "tls")]
     tls: Option<Arc<TlsSession>>,
+}
+
+/// Whose process is at the other end of a Unix socket, as the system vouches for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PeerCredentials {
+    /// The user that the process ran as when it connected.
+    pub user_id: u32,
+    /// Its group.
+    pub group_id: u32,
+    /// The process; `None` where the system does not say.
+    pub process_id: Option<i32>,
 }
 
 /// Where a peer is.
@@ -34,6 +48,8 @@ impl Peer {
     pub(crate) const fn plain(address: PeerAddress) -> Self {
         Self {
             address,
+            proxy: None,
+            credentials: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -45,10 +61,37 @@ impl Peer {
         self
     }
 
-    /// Where it is.
+    pub(crate) fn with_credentials(mut self, credentials: tokio::net::unix::UCred) -> Self {
+        self.credentials = Some(PeerCredentials {
+            user_id: credentials.uid(),
+            group_id: credentials.gid(),
+            process_id: credentials.pid(),
+        });
+        self
+    }
+
+    /// As a proxy says: the client is at `source`, and what was its address is the proxy's.
+    pub(crate) fn behind_proxy(mut self, source: SocketAddr) -> Self {
+        self.proxy = Some(std::mem::replace(&mut self.address, PeerAddress::Tcp(source)));
+        self
+    }
+
+    /// Where it is. Behind a proxy that speaks the PROXY protocol, on an address that asks for it, the client's.
     #[must_use]
     pub fn address(&self) -> &PeerAddress {
         &self.address
+    }
+
+    /// Where the proxy is that passes the connection on, if it said whose it is.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&PeerAddress> {
+        self.proxy.as_ref()
+    }
+
+    /// The process at the other end of a Unix socket; `None` for other connections, and on a client.
+    #[must_use]
+    pub fn credentials(&self) -> Option<&PeerCredentials> {
+        self.credentials.as_ref()
     }
 
     /// What its TLS connection says: version, certificate. `None` for a connection without TLS.

@@ -6,9 +6,12 @@ mod connection;
 mod deadlines;
 mod dispatch;
 mod door;
+mod error;
 mod events;
 mod handshake;
+mod listen;
 mod listener;
+mod proxy_protocol;
 #[cfg(feature = "tls")]
 mod reload;
 mod request;
@@ -16,14 +19,17 @@ mod response;
 mod routes;
 mod running;
 mod shared;
+mod shutdown;
 mod slot;
 
 pub use builder::Server;
 pub use door::{ForeignConnection, ForeignIo, HttpBody, HttpHandler, HttpRequest, HttpResponder};
+pub use error::ServeError;
 pub use events::ServerEvent;
 pub use handshake::HandshakeError;
-pub use listener::{ListenAddress, ServeError};
-pub use running::{Bound, ServerHandle, ShutdownReport};
+pub use listen::{Listen, ListenAddress};
+pub use running::Bound;
+pub use shutdown::{ServerHandle, ShutdownReport};
 
 pub(crate) use dispatch::Ended;
 pub(crate) use door::HttpCommand;

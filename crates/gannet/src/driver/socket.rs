@@ -8,10 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::net::{TcpStream, UnixStream};
 
 /// The two directions of a transport that is none of the known ones.
-#[cfg(feature = "tls")]
 pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
-#[cfg(feature = "tls")]
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A connected socket.
@@ -20,7 +18,7 @@ pub(crate) enum Socket {
     Unix(UnixStream),
     /// To the other end in this process.
     Pipe(DuplexStream),
-    #[cfg(feature = "tls")]
+    /// TLS, or something of the user's.
     Boxed(Box<dyn Duplex>),
 }
 
@@ -31,7 +29,6 @@ macro_rules! each {
             Socket::Tcp($io) => $call,
             Socket::Unix($io) => $call,
             Socket::Pipe($io) => $call,
-            #[cfg(feature = "tls")]
             Socket::Boxed($io) => $call,
         }
     };

@@ -2,15 +2,18 @@
 
 use super::deadlines::DeadlineLimits;
 use super::door::{ForeignConnection, HttpHandler};
+use super::error::ServeError;
 use super::events::{Observer, ServerEvent};
-use super::listener::{Listener, ServeError};
+use super::listen::Listen;
+use super::listener::Listener;
 use super::routes::Routes;
-use super::running::{Bound, ShutdownReport};
+use super::running::Bound;
 use super::shared::{CallLimits, ServerShared};
 use crate::compression::{CompressionSettings, compression_setters};
 use crate::intercept::Chain;
 use crate::{DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, Service};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -33,6 +36,8 @@ pub struct Server {
     always_spawn: bool,
     handshake_timeout: Duration,
     observer: Observer,
+    threads: usize,
+    max_connections: usize,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::ServerTls>,
     ends_on_drain: Vec<String>,
@@ -63,6 +68,8 @@ impl Server {
             always_spawn: false,
             handshake_timeout: Duration::from_secs(10),
             observer: Observer::default(),
+            threads: 1,
+            max_connections: usize::MAX,
             #[cfg(feature = "tls")]
             tls: None,
             ends_on_drain: Vec::new(),
@@ -159,6 +166,24 @@ impl Server {
         self
     }
 
+    /// Accepts and serves in so many threads, each with a runtime of its own of one thread: a connection and its calls
+    /// stay on one core, and nothing is shared but the services. The system spreads connections over the threads, TCP's
+    /// by their addresses (SO_REUSEPORT), so there have to be many more connections than threads. Default 1: where
+    /// [`Bound::serve`] runs, by whatever runtime that is. The first of them is still that one.
+    #[must_use]
+    pub fn serve_per_core(mut self, threads: usize) -> Self {
+        self.threads = threads.max(1);
+        self
+    }
+
+    /// How many connections may be open at once. Default unlimited. At the limit none is accepted until one has ended;
+    /// the system keeps a thousand waiting, and refuses others.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
     /// How long a new connection may take to its first 24 bytes, the TLS handshake included. Default 10 s.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
@@ -196,28 +221,37 @@ impl Server {
         self
     }
 
-    /// Listens on these addresses: `127.0.0.1:50051`, `[::1]:0` (any free port), `unix:PATH`.
+    /// Listens on these addresses; [`Listen`] says how they are written.
     ///
     /// # Errors
-    /// Where an address can't be listened on, or limits do not fit together.
-    pub async fn bind<A: AsRef<str>>(
+    /// Where an address can't be listened on, limits do not fit together, or certificates can't be used.
+    pub async fn bind<L: Into<Listen>>(
         self,
-        addresses: impl IntoIterator<Item = A>,
+        listen: impl IntoIterator<Item = L>,
     ) -> Result<Bound, ServeError> {
+        let threads = self.threads;
         let shared = self.into_shared()?;
         let mut listeners = Vec::new();
-        for address in addresses {
-            listeners.push(Listener::bind(address.as_ref()).await?);
+        for listen in listen {
+            listeners.extend(Listener::bind(listen.into(), threads > 1).await?);
         }
-        Ok(Bound::new(listeners, shared))
+        Bound::new(listeners, threads, shared)
+    }
+
+    /// Listens nowhere: for connections that come by [`ServerHandle::serve_connection`](super::ServerHandle).
+    ///
+    /// # Errors
+    /// Where limits do not fit together, or certificates can't be used.
+    pub fn unbound(self) -> Result<Bound, ServeError> {
+        Bound::new(Vec::new(), 1, self.into_shared()?)
     }
 
     /// Listens on one address and serves until the process ends.
     ///
     /// # Errors
     /// As [`Server::bind`].
-    pub async fn serve(self, address: impl AsRef<str>) -> Result<(), ServeError> {
-        let _: ShutdownReport = self.bind([address]).await?.serve().await;
+    pub async fn serve(self, listen: impl Into<Listen>) -> Result<(), ServeError> {
+        self.bind([listen]).await?.serve().await;
         Ok(())
     }
 
@@ -247,6 +281,8 @@ impl Server {
             always_spawn: self.always_spawn,
             handshake_timeout: self.handshake_timeout,
             observer: self.observer,
+            max_connections: self.max_connections,
+            cut_calls: AtomicUsize::new(0),
             #[cfg(feature = "tls")]
             tls,
             draining: watch::Sender::new(false),

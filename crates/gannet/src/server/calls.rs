@@ -14,6 +14,7 @@ use bytes::Bytes;
 use gannet_core::Wheel;
 use gannet_http2::{Connection, ErrorCode, Event, Fields, Initiator, StreamKey};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// The calls of a connection, apart from its bytes.
@@ -153,7 +154,9 @@ impl Calls {
                 }
             }
             Command::Close => {
-                for key in self.slots.keys() {
+                let keys = self.slots.keys();
+                self.server.cut_calls.fetch_add(keys.len(), Ordering::Relaxed);
+                for key in keys {
                     self.end_early(http2, now, key, CancelReason::Shutdown, shutting_down());
                 }
                 http2.close(ErrorCode::NO_ERROR, "shut down");

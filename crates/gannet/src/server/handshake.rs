@@ -2,10 +2,12 @@
 
 use super::connection::ServerConnection;
 use super::events::ServerEvent;
+use super::listener::Accepted;
+use super::proxy_protocol::{self, Parsed};
 use super::shared::ServerShared;
 use crate::Peer;
 use crate::driver::{Mailbox, Socket, clock};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 #[cfg(feature = "tls")]
 use gannet_http2::{Config, Connection, ErrorCode, Output};
 use std::fmt;
@@ -35,6 +37,9 @@ pub enum HandshakeError {
     TimedOut(Duration),
     /// The connection was lost.
     Lost(io::Error),
+    /// The header of the PROXY protocol is missing or broken, where [`Listen::proxy_protocol`](super::Listen) asks for
+    /// it.
+    Proxy(String),
     /// The client speaks HTTP/1.1, and no [`ForeignConnection`](super::ForeignConnection) is set.
     NotHttp2,
     /// The client speaks TLS, and this server does not.
@@ -59,7 +64,7 @@ impl fmt::Display for HandshakeError {
             HandshakeError::PlaintextOnTls => {
                 f.write_str("the client speaks plaintext to a TLS port; it has to use TLS")
             }
-            HandshakeError::Tls(text) => f.write_str(text),
+            HandshakeError::Proxy(text) | HandshakeError::Tls(text) => f.write_str(text),
             HandshakeError::NoAlpn => f.write_str(
                 "the client did not agree to HTTP/2 by ALPN; it has to offer \"h2\" (RFC 9113 §3.2)",
             ),
@@ -77,14 +82,15 @@ impl std::error::Error for HandshakeError {
 }
 
 /// Serves a connection that has been accepted, to its end.
-pub(super) async fn serve_connection(
-    socket: Socket,
-    server: Arc<ServerShared>,
-    peer: Peer,
-    mailbox: Arc<Mailbox>,
-) {
+pub(super) async fn serve_connection(accepted: Accepted, server: Arc<ServerShared>, mailbox: Arc<Mailbox>) {
     let limit = server.handshake_timeout;
-    let greeted = tokio::time::timeout(limit, greet(socket, &server, peer.clone())).await;
+    let mut draining = server.draining.subscribe();
+    let peer = accepted.peer.clone();
+    let greeted = tokio::select! {
+        greeted = tokio::time::timeout(limit, greet(accepted, &server)) => greeted,
+        // Who has not begun when the server ends goes elsewhere.
+        _ = draining.wait_for(|draining| *draining) => return,
+    };
     let error = match greeted {
         Ok(Ok(Greeted::Http2 { socket, peer, bytes })) => {
             return ServerConnection::new(socket, server, peer, mailbox, bytes, clock::now()).await;
@@ -117,39 +123,85 @@ enum Greeted {
     Nothing,
 }
 
-#[cfg(not(feature = "tls"))]
-async fn greet(socket: Socket, _: &ServerShared, peer: Peer) -> Result<Greeted, HandshakeError> {
-    greet_http2(socket, peer).await
+/// A connection on its way, and what has been read of it that nobody has taken yet.
+struct Beginning {
+    socket: Socket,
+    peer: Peer,
+    bytes: BytesMut,
+}
+
+impl Beginning {
+    /// Reads more; `false` at the end.
+    async fn read(&mut self) -> Result<bool, HandshakeError> {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(4096);
+        }
+        Ok(self.socket.read_buf(&mut self.bytes).await.map_err(HandshakeError::Lost)? > 0)
+    }
+}
+
+async fn greet(accepted: Accepted, server: &ServerShared) -> Result<Greeted, HandshakeError> {
+    let Accepted { socket, peer, how } = accepted;
+    let mut beginning = Beginning { socket, peer, bytes: BytesMut::new() };
+    if how.proxy_protocol && !greet_proxy(&mut beginning).await? {
+        return Ok(Greeted::Nothing);
+    }
+    #[cfg(feature = "tls")]
+    if let Some(tls) = server.tls.as_ref().filter(|_| !how.plaintext) {
+        return greet_tls(beginning, server, tls).await;
+    }
+    let _ = server;
+    greet_http2(beginning).await
+}
+
+/// Takes the header of a proxy. `false` where nothing came.
+async fn greet_proxy(beginning: &mut Beginning) -> Result<bool, HandshakeError> {
+    loop {
+        if !beginning.read().await? {
+            return if beginning.bytes.is_empty() { Ok(false) } else { Err(cut_off()) };
+        }
+        match proxy_protocol::parse(&beginning.bytes) {
+            Parsed::Incomplete => {}
+            Parsed::Header { bytes, source } => {
+                beginning.bytes.advance(bytes);
+                if let Some(source) = source {
+                    beginning.peer = beginning.peer.clone().behind_proxy(source);
+                }
+                return Ok(true);
+            }
+            Parsed::Invalid(problem) => return Err(HandshakeError::Proxy(problem.to_string())),
+        }
+    }
 }
 
 #[cfg(feature = "tls")]
-async fn greet(mut socket: Socket, server: &ServerShared, peer: Peer) -> Result<Greeted, HandshakeError> {
-    use crate::PeerAddress;
+async fn greet_tls(
+    mut beginning: Beginning,
+    server: &ServerShared,
+    tls: &crate::tls::TlsAcceptor,
+) -> Result<Greeted, HandshakeError> {
     use crate::driver::Replayed;
     use crate::tls::{Side, explain_handshake};
-    // What stays in this process needs no secrecy.
-    let tls = server.tls.as_ref().filter(|_| *peer.address() != PeerAddress::InProcess);
-    let Some(tls) = tls else { return greet_http2(socket, peer).await };
-    let mut first = BytesMut::with_capacity(4096);
-    if socket.read_buf(&mut first).await.map_err(HandshakeError::Lost)? == 0 {
+    if beginning.bytes.is_empty() && !beginning.read().await? {
         return Ok(Greeted::Nothing);
     }
-    if first[0] != TLS_HANDSHAKE {
-        let is_http2 = PREFACE.starts_with(&first) || first.starts_with(PREFACE);
+    let Beginning { socket, peer, bytes } = beginning;
+    if bytes.first() != Some(&TLS_HANDSHAKE) {
+        let is_http2 = PREFACE.starts_with(&bytes) || bytes.starts_with(PREFACE);
         let words = if is_http2 { go_away("this port speaks TLS") } else { NOT_TLS.to_vec() };
         end_with(socket, &words).await;
         return Err(HandshakeError::PlaintextOnTls);
     }
-    let accepted = tls.accept(Replayed::new(first.freeze(), socket)).await;
+    let accepted = tls.accept(Replayed::new(bytes.freeze(), socket)).await;
     let tls = accepted.map_err(|error| HandshakeError::Tls(explain_handshake(Side::Server, &error)))?;
-    let peer = peer.with_tls(tls.session);
+    let (socket, peer) = (tls.socket, peer.with_tls(tls.session));
     if tls.is_http2 {
-        return greet_http2(tls.socket, peer).await;
+        return greet_http2(Beginning { socket, peer, bytes: BytesMut::new() }).await;
     }
     if server.foreign.is_some() {
-        return Ok(Greeted::Foreign { socket: tls.socket, peer, bytes: Bytes::new() });
+        return Ok(Greeted::Foreign { socket, peer, bytes: Bytes::new() });
     }
-    end_with(tls.socket, &go_away("ALPN: this server speaks HTTP/2 only (h2)")).await;
+    end_with(socket, &go_away("ALPN: this server speaks HTTP/2 only (h2)")).await;
     Err(HandshakeError::NoAlpn)
 }
 
@@ -157,23 +209,25 @@ async fn greet(mut socket: Socket, server: &ServerShared, peer: Peer) -> Result<
 const TLS_HANDSHAKE: u8 = 22;
 
 /// Reads until the bytes are HTTP/2's preface, or can't become it any more.
-async fn greet_http2(mut socket: Socket, peer: Peer) -> Result<Greeted, HandshakeError> {
-    let mut bytes = BytesMut::with_capacity(4096);
+async fn greet_http2(mut beginning: Beginning) -> Result<Greeted, HandshakeError> {
     loop {
-        if socket.read_buf(&mut bytes).await.map_err(HandshakeError::Lost)? == 0 {
-            if bytes.is_empty() {
-                return Ok(Greeted::Nothing);
-            }
-            return Err(HandshakeError::Lost(io::ErrorKind::UnexpectedEof.into()));
-        }
-        let compared = bytes.len().min(PREFACE.len());
-        if bytes[..compared] != PREFACE[..compared] {
+        let compared = beginning.bytes.len().min(PREFACE.len());
+        if beginning.bytes[..compared] != PREFACE[..compared] {
+            let Beginning { socket, peer, bytes } = beginning;
             return Ok(Greeted::Foreign { socket, peer, bytes: bytes.freeze() });
         }
         if compared == PREFACE.len() {
+            let Beginning { socket, peer, bytes } = beginning;
             return Ok(Greeted::Http2 { socket, peer, bytes: bytes.freeze() });
         }
+        if !beginning.read().await? {
+            return if beginning.bytes.is_empty() { Ok(Greeted::Nothing) } else { Err(cut_off()) };
+        }
     }
+}
+
+fn cut_off() -> HandshakeError {
+    HandshakeError::Lost(io::ErrorKind::UnexpectedEof.into())
 }
 
 /// Whether the first line could be a request of HTTP/1.0 or 1.1 (RFC 9112 §3): then the peer reads an answer of its

@@ -3,12 +3,18 @@
 use super::deadlines::DeadlineLimits;
 use super::door::{ForeignConnection, HttpHandler};
 use super::events::Observer;
+use super::handshake::serve_connection;
+use super::listen::How;
+use super::listener::Accepted;
 use super::routes::Routes;
-use crate::Compression;
 use crate::compression::{CompressionSettings, DecompressionLimits, Encodings, Outgoing};
+use crate::driver::{Mailbox, Socket};
 use crate::intercept::Chain;
+use crate::{Compression, Lifecycle, Peer, PeerAddress};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
+use tokio::io::DuplexStream;
 use tokio::sync::watch;
 
 /// Routes, interceptors, limits and the drain signal of one server.
@@ -24,6 +30,9 @@ pub(crate) struct ServerShared {
     pub(super) always_spawn: bool,
     pub(super) handshake_timeout: Duration,
     pub(super) observer: Observer,
+    pub(super) max_connections: usize,
+    /// Calls that were ended because the server's patience was over.
+    pub(super) cut_calls: AtomicUsize,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<crate::tls::TlsAcceptor>,
     pub(super) draining: watch::Sender<bool>,
@@ -52,6 +61,25 @@ impl ServerShared {
 
     pub(super) fn decompression(&self) -> DecompressionLimits {
         self.compression.decompression(self.limits.max_decoded_message)
+    }
+
+    /// What no call shows, for the services.
+    pub(super) fn tell(&self, event: Lifecycle<'_>) {
+        for service in self.routes.services() {
+            service.lifecycle(event);
+        }
+    }
+
+    /// Serves one connection that does not come from a listener, such as an in-memory pipe.
+    pub(crate) fn spawn_in_process(self: &Arc<Self>, pipe: DuplexStream) {
+        self.tell(Lifecycle::Serving(&self.routes.specs()));
+        let accepted = Accepted {
+            socket: Socket::Pipe(pipe),
+            peer: Peer::plain(PeerAddress::InProcess),
+            // What stays in this process needs no secrecy.
+            how: How { plaintext: true, proxy_protocol: false },
+        };
+        tokio::spawn(serve_connection(accepted, Arc::clone(self), Arc::new(Mailbox::default())));
     }
 
     pub(super) fn chain(&self) -> &Chain {
