@@ -14,3 +14,8 @@ pub struct CompressionPage;
 #[cfg(doctest)]
 #[doc = include_str!("../deadlines.md")]
 pub struct DeadlinesPage;
+
+/// Errors.
+#[cfg(doctest)]
+#[doc = include_str!("../errors.md")]
+pub struct ErrorsPage;

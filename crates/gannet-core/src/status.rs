@@ -6,6 +6,7 @@ use crate::metadata::Metadata;
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 /// `Result` with [`Status`] as the error. The default parameter lets a file that imports this name still write
@@ -117,9 +118,58 @@ impl Status {
         self
     }
 
+    /// An I/O error of this process's own work (a file, a database, another server) with the code that its kind means to
+    /// a caller. It is an explicit act, with a message of its own: what the error says stays in this process, as the
+    /// source.
+    ///
+    /// | kind | code |
+    /// | --- | --- |
+    /// | `NotFound` | NOT_FOUND |
+    /// | `AlreadyExists` | ALREADY_EXISTS |
+    /// | `PermissionDenied`, `ReadOnlyFilesystem` | PERMISSION_DENIED |
+    /// | `TimedOut` | DEADLINE_EXCEEDED |
+    /// | `InvalidInput`, `InvalidFilename` | INVALID_ARGUMENT |
+    /// | `InvalidData`, `UnexpectedEof` | DATA_LOSS |
+    /// | `StorageFull`, `QuotaExceeded`, `FileTooLarge`, `OutOfMemory` | RESOURCE_EXHAUSTED |
+    /// | `Unsupported` | UNIMPLEMENTED |
+    /// | connections that are refused, reset or gone, `WouldBlock`, `Interrupted`, `ResourceBusy` | UNAVAILABLE |
+    /// | all others | INTERNAL |
+    ///
+    /// ```
+    /// use gannet_core::{Code, Result, Status};
+    ///
+    /// fn picture(name: &str) -> Result<Vec<u8>> {
+    ///     std::fs::read(name).map_err(|error| Status::from_io(error, "reading the picture"))
+    /// }
+    ///
+    /// assert_eq!(picture("/does/not/exist").unwrap_err().to_string(), "NOT_FOUND: reading the picture");
+    /// ```
+    #[must_use]
+    pub fn from_io(error: io::Error, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(code_of_io(error.kind()), message).with_source(error)
+    }
+
     pub(crate) fn with_details(mut self, details: Vec<AnyDetail>) -> Self {
         self.0.details = details;
         self
+    }
+}
+
+fn code_of_io(kind: io::ErrorKind) -> Code {
+    use io::ErrorKind::*;
+    match kind {
+        NotFound => Code::NotFound,
+        AlreadyExists => Code::AlreadyExists,
+        PermissionDenied | ReadOnlyFilesystem => Code::PermissionDenied,
+        TimedOut => Code::DeadlineExceeded,
+        InvalidInput | InvalidFilename => Code::InvalidArgument,
+        InvalidData | UnexpectedEof => Code::DataLoss,
+        StorageFull | QuotaExceeded | FileTooLarge | OutOfMemory => Code::ResourceExhausted,
+        Unsupported => Code::Unimplemented,
+        ConnectionRefused | ConnectionReset | ConnectionAborted | NotConnected | BrokenPipe
+        | HostUnreachable | NetworkUnreachable | NetworkDown | AddrNotAvailable | WouldBlock
+        | Interrupted | ResourceBusy => Code::Unavailable,
+        _ => Code::Internal,
     }
 }
 
@@ -267,6 +317,21 @@ mod tests {
         assert_eq!(status.details().len(), 3);
         assert_eq!(status.details()[0].type_name(), "test.Two");
         assert_eq!(status.detail::<Text<1>>().unwrap().0, "one");
+    }
+
+    #[test]
+    fn io_errors_by_their_kind() {
+        for (kind, code) in [
+            (io::ErrorKind::NotFound, Code::NotFound),
+            (io::ErrorKind::ConnectionRefused, Code::Unavailable),
+            (io::ErrorKind::StorageFull, Code::ResourceExhausted),
+            (io::ErrorKind::UnexpectedEof, Code::DataLoss),
+            (io::ErrorKind::Other, Code::Internal),
+        ] {
+            let status = Status::from_io(io::Error::new(kind, "secret path"), "reading");
+            assert_eq!((status.code(), status.message()), (code, "reading"));
+            assert_eq!(status.source().unwrap().to_string(), "secret path");
+        }
     }
 
     #[test]

@@ -47,7 +47,9 @@ details! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
     use gannet_core::Status;
+    use std::time::Duration;
 
     fn comes_back<D: Detail + Clone + PartialEq + std::fmt::Debug>(detail: D) {
         let status = Status::unknown("").with_detail(detail.clone());
@@ -56,11 +58,54 @@ mod tests {
 
     #[test]
     fn details_there_and_back() {
-        comes_back(BadRequest::violation("name", "is empty").and("email", "has no @"));
+        comes_back(
+            BadRequest::violation("name", "is empty")
+                .because("EMPTY")
+                .and("email", "has no @")
+                .localized("de", "…"),
+        );
         comes_back(ErrorInfo::of("EMAIL_TAKEN", "users.example.com").with("email", "a@b.c"));
-        comes_back(ResourceInfo::of("user.v1.User", "7").described("no such user"));
-        comes_back(PreconditionFailure::violation("STATUS", "order/7", "is shipped"));
-        comes_back(LocalizedMessage { locale: "de".into(), message: "Nein".into(), ..Default::default() });
+        comes_back(ResourceInfo::of("user.v1.User", "7").owned_by("project/1").described("no such user"));
+        comes_back(PreconditionFailure::violation("STATUS", "order/7", "is shipped").and("A", "b", "c"));
+        comes_back(QuotaFailure::violation("project/1", "100 users").and("clientip:10.0.0.1", "10 a second"));
+        comes_back(RetryInfo::after(Duration::from_millis(1500)));
+        comes_back(DebugInfo::of("no connection").entries(["pool.rs:7".to_owned()]));
+        comes_back(RequestInfo::of("4711").served("node 3"));
+        comes_back(Help::link("how to", "https://example.com/1").and("why", "https://example.com/2"));
+        comes_back(LocalizedMessage::of("de", "Nein"));
+    }
+
+    /// What the core codes by hand is the message that google/rpc/status.proto has, as every other library reads it.
+    #[test]
+    fn the_status_on_the_wire_is_google_rpc_status() {
+        let status = Status::resource_exhausted("“slowly”")
+            .with_detail(RetryInfo::after(Duration::from_secs(2)))
+            .with_detail(QuotaFailure::violation("a", "b"));
+        let mut trailers = gannet_http2::Fields::new();
+        status.write_trailers(&mut trailers, usize::MAX);
+        let text = trailers.get(gannet_http2::Name::GrpcStatusDetailsBin).unwrap();
+        let bytes = base64::prelude::BASE64_STANDARD_NO_PAD.decode(text).unwrap();
+        let read: generated::google::rpc::Status = buffa::Message::decode_from_slice(&bytes).unwrap();
+        assert_eq!((read.code, read.message.as_str()), (8, "“slowly”"));
+        let urls: Vec<_> = read.details.iter().map(|any| any.type_url.as_str()).collect();
+        assert_eq!(urls, [RetryInfo::TYPE_URL, QuotaFailure::TYPE_URL]);
+        let retry: RetryInfo = buffa::Message::decode_from_slice(&read.details[0].value).unwrap();
+        assert_eq!(retry.delay(), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn delays_and_causes() {
+        for delay in [Duration::ZERO, Duration::from_nanos(1), Duration::from_secs(86_400)] {
+            assert_eq!(RetryInfo::after(delay).delay(), Some(delay));
+        }
+        assert!(RetryInfo::after(Duration::MAX).delay().unwrap() > Duration::from_secs(300_000_000_000));
+        assert_eq!(RetryInfo::default().delay(), None);
+        let error = Status::internal("reading").with_source(std::io::Error::other("disk on fire"));
+        let debug = DebugInfo::of_error(&error);
+        assert_eq!(
+            (debug.detail.as_str(), &debug.stack_entries[..]),
+            ("INTERNAL: reading", &["disk on fire".to_owned()][..])
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub use extensions::Extensions;
 use crate::compression::{Compression, DecompressionLimits, Encodings, Outgoing, Received, put_message};
 use crate::driver::clock;
 use crate::intercept::{Direction, Observers};
-use crate::stream::StreamPair;
+use crate::stream::{Side, StreamPair};
 use crate::{
     Answer, Format, Messages, Metadata, MethodSpec, Output, Peer, Receiver, Reply, Result, Sender, Status,
 };
@@ -36,6 +36,7 @@ pub struct Call(Box<State>);
 
 pub(crate) struct State {
     spec: &'static MethodSpec,
+    side: Side,
     format: Format,
     deadline: Option<Instant>,
     /// An interceptor has brought it forward, and nobody sees to that yet.
@@ -69,19 +70,38 @@ pub(crate) enum Request {
     #[default]
     None,
     One(Received),
+    /// A client's: with its prefix, and compressed as this says where the prefix does.
+    Framed(Bytes, Compression),
     Stream,
 }
 
 impl Request {
-    /// A client's request, which has its prefix and is compressed already.
-    pub(crate) fn framed(body: Bytes) -> Self {
-        Self::One(Received { message: body, compression: Compression::Identity })
+    /// The one message as it goes over the wire.
+    fn received(&self) -> Result<Received> {
+        match self {
+            Self::One(received) => Ok(received.clone()),
+            Self::Framed(body, compression) => unframed(body.clone(), *compression),
+            Self::None | Self::Stream => {
+                Err(Status::internal("the call has no single request message to read"))
+            }
+        }
     }
+}
+
+/// A message without its prefix.
+fn unframed(mut body: Bytes, encoding: Compression) -> Result<Received> {
+    let Some(prefix) = body.first_chunk().copied() else {
+        return Err(Status::internal("a message without its prefix"));
+    };
+    let compressed = Prefix::decode(prefix)?.compressed;
+    body.advance(Prefix::LEN);
+    Ok(Received::of(Frame { compressed, message: body }, encoding))
 }
 
 /// What a call begins with.
 pub(crate) struct Opening {
     pub(crate) spec: &'static MethodSpec,
+    pub(crate) side: Side,
     pub(crate) format: Format,
     pub(crate) deadline: Option<Instant>,
     pub(crate) metadata: Metadata,
@@ -237,9 +257,22 @@ impl Call {
     /// How the one message of the request came compressed; for a stream [`Receiver::compression`] says it of each.
     #[must_use]
     pub fn request_compression(&self) -> Compression {
-        match &self.0.request {
-            Request::One(received) => received.compression,
-            _ => Compression::Identity,
+        self.0.request.received().map_or(Compression::Identity, |received| received.compression)
+    }
+
+    /// How many bytes of messages have gone this way so far: as they are on the wire, compressed, without their
+    /// prefixes. An interceptor that asks after the call has ended has the sums that gRFC A66 counts.
+    #[must_use]
+    pub fn message_bytes(&self, direction: Direction) -> u64 {
+        let spec = self.0.spec;
+        let (streamed, at) = match direction {
+            Direction::Request => (spec.client_streaming, Side::Server),
+            Direction::Response => (spec.server_streaming || self.0.side == Side::Client, Side::Client),
+        };
+        match &self.0.streams {
+            Some(streams) if streamed && self.0.side == at => streams.inbox.message_bytes(),
+            Some(streams) if streamed => streams.outbox.message_bytes(),
+            _ => self.0.single_bytes(direction),
         }
     }
 
@@ -258,10 +291,7 @@ impl Call {
     /// # Errors
     /// INTERNAL where the bytes are no such message, or an interceptor's refusal of it.
     pub fn request<M>(&self, messages: Messages<M>) -> Result<M> {
-        let Request::One(received) = &self.0.request else {
-            return Err(Status::internal("the call has no single request message to read"));
-        };
-        let bytes = received.clone().decompressed(self.0.decompression)?;
+        let bytes = self.0.request.received()?.decompressed(self.0.decompression)?;
         self.0.observers.see(self.0.spec, Direction::Request, &bytes)?;
         (messages.decode)(self.0.format, bytes)
     }
@@ -271,6 +301,7 @@ impl Call {
     /// # Errors
     /// FAILED_PRECONDITION when an interceptor runs such a call again.
     pub fn receiver<M>(&mut self, messages: Messages<M>) -> Result<Receiver<M>> {
+        self.only_on_a_server()?;
         match (&self.0.streams, std::mem::take(&mut self.0.request)) {
             (Some(streams), Request::Stream) => Ok(Receiver::new(Arc::clone(streams), messages)),
             _ => Err(Status::failed_precondition("a request stream can be read only once")),
@@ -282,6 +313,7 @@ impl Call {
     /// # Errors
     /// INTERNAL where the method answers one message.
     pub fn sender<M>(&self, messages: Messages<M>) -> Result<Sender<M>> {
+        self.only_on_a_server()?;
         match &self.0.streams {
             Some(streams) => Ok(Sender::new(Arc::clone(streams), messages)),
             None => Err(Status::internal("this method answers one message")),
@@ -312,6 +344,15 @@ impl Call {
         }
     }
 
+    fn only_on_a_server(&self) -> Result<()> {
+        match self.0.side {
+            Side::Server => Ok(()),
+            Side::Client => {
+                Err(Status::failed_precondition("the streams of a client's call are its caller's"))
+            }
+        }
+    }
+
     fn answer_with(&mut self, encode: impl FnOnce(&mut Output) -> Result<()>) -> Result<Answer> {
         let state = &mut *self.0;
         state.response.clear();
@@ -329,6 +370,7 @@ impl Call {
     pub(crate) fn new(opening: Opening) -> Self {
         let mut state = recycle::take();
         state.spec = opening.spec;
+        state.side = opening.side;
         state.format = opening.format;
         state.deadline = opening.deadline;
         state.deadline_shortened = false;
@@ -358,9 +400,10 @@ impl Call {
         self.0.streams.as_ref()
     }
 
-    pub(crate) fn request_bytes(&self) -> Option<&Bytes> {
+    /// A client's request with its prefix.
+    pub(crate) fn request_body(&self) -> Option<&Bytes> {
         match &self.0.request {
-            Request::One(received) => Some(&received.message),
+            Request::Framed(body, _) => Some(body),
             _ => None,
         }
     }
@@ -390,13 +433,14 @@ impl Call {
     /// # Errors
     /// INTERNAL where an interceptor ended the call well and without one.
     pub(crate) fn take_response(&mut self) -> Result<Received> {
-        let mut message = std::mem::take(&mut self.0.response).into_bytes();
-        let Some(prefix) = message.first_chunk().copied() else {
+        if self.0.response.is_empty() {
             return Err(Status::internal("an interceptor ended the call well, but without an answer"));
-        };
-        let compressed = Prefix::decode(prefix)?.compressed;
-        message.advance(Prefix::LEN);
-        Ok(Received::of(Frame { compressed, message }, self.0.outgoing.compression))
+        }
+        unframed(std::mem::take(&mut self.0.response).into_bytes(), self.0.outgoing.compression)
+    }
+
+    pub(crate) fn has_response(&self) -> bool {
+        !self.0.response.is_empty()
     }
 
     pub(crate) fn response_mut(&mut self) -> &mut Output {
@@ -409,6 +453,18 @@ impl Call {
 
     pub(crate) fn trailers_mut(&mut self) -> &mut Metadata {
         &mut self.0.trailers
+    }
+}
+
+impl State {
+    fn single_bytes(&self, direction: Direction) -> u64 {
+        let bytes = match (direction, &self.request) {
+            (Direction::Request, Request::One(received)) => received.message.len(),
+            (Direction::Request, Request::Framed(body, _)) => body.len() - Prefix::LEN,
+            (Direction::Request, _) => 0,
+            (Direction::Response, _) => self.response.len().saturating_sub(Prefix::LEN),
+        };
+        bytes as u64
     }
 }
 

@@ -44,10 +44,11 @@ pub trait Interceptor: Send + Sync + 'static {
         false
     }
 
-    /// Sees each encoded message (without its prefix), at the end that encodes or decodes it. An error ends the call.
+    /// Sees each encoded message (without its prefix), at the end that encodes or decodes it.
     ///
     /// # Errors
-    /// The status that the call shall end with.
+    /// The status that whoever sends or reads the message shall have instead of it; for a call's single message that is
+    /// the call's own.
     fn message(&self, _spec: &MethodSpec, _direction: Direction, _encoded: &[u8]) -> Result<()> {
         Ok(())
     }

@@ -17,7 +17,7 @@ pub use sender::Sender;
 use crate::compression::{DecompressionLimits, Outgoing};
 use crate::driver::Mailbox;
 use crate::intercept::{Direction, Observers};
-use crate::{Format, MethodSpec};
+use crate::{Format, MethodSpec, Status};
 use gannet_http2::StreamKey;
 use std::sync::Arc;
 
@@ -71,6 +71,22 @@ impl StreamPair {
     pub(crate) fn attach(&self, link: Link) {
         self.inbox.attach(link.clone());
         self.outbox.attach(link);
+    }
+
+    /// Before a further run of a client's call by an interceptor: as if there had been none.
+    ///
+    /// # Errors
+    /// FAILED_PRECONDITION where requests have been sent or answers read that can't be taken back.
+    pub(crate) fn restart(&self) -> crate::Result<()> {
+        if !self.inbox.is_attached() {
+            return Ok(());
+        }
+        if self.facts.spec.client_streaming {
+            return Err(Status::failed_precondition("a stream of requests can't be sent again"));
+        }
+        self.inbox.restart()?;
+        self.outbox.restart();
+        Ok(())
     }
 
     /// The call is over: what is still sent errs, what is still received ends with `how`.

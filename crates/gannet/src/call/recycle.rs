@@ -3,6 +3,7 @@
 use super::{Cancellation, Extensions, Request, State};
 use crate::compression::{DecompressionLimits, Encodings, Outgoing};
 use crate::intercept::Observers;
+use crate::stream::Side;
 use crate::{Format, Idempotency, Metadata, MethodSpec, Output};
 use std::cell::RefCell;
 
@@ -28,6 +29,7 @@ pub(super) fn take() -> Box<State> {
     FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
         Box::new(State {
             spec: &NO_METHOD,
+            side: Side::Server,
             format: Format::Proto,
             deadline: None,
             deadline_shortened: false,

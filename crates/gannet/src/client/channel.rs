@@ -100,11 +100,17 @@ impl Channel {
     /// As [`Channel::in_process`], for a server with interceptors and limits.
     #[must_use]
     pub fn to_server(server: Server) -> Self {
+        Self::builder_to_server(server).build()
+    }
+
+    /// As [`Channel::to_server`], for a channel with options of its own.
+    #[must_use]
+    pub fn builder_to_server(server: Server) -> ChannelBuilder {
         let dial = match server.into_shared() {
             Ok(shared) => Dial::InProcess(shared),
             Err(error) => Dial::Never(Status::failed_precondition(error.to_string())),
         };
-        ChannelBuilder::new("localhost".to_owned(), dial).build()
+        ChannelBuilder::new("localhost".to_owned(), dial)
     }
 
     /// Connects now rather than with the first call.

@@ -198,6 +198,7 @@ async fn open(
     if channel.chain().is_empty() {
         attach(call, &pair).await?;
     } else {
+        pair.inbox.hold();
         tokio::spawn(run_intercepted(call, Arc::clone(&pair)));
     }
     Ok(pair)
@@ -214,10 +215,11 @@ async fn run_intercepted(state: CallState, pair: Arc<StreamPair>) {
     let channel = state.channel.clone();
     let mut call = Call::new(Opening {
         spec: state.spec,
+        side: Side::Client,
         format: state.format,
         deadline: state.deadline,
         metadata: state.metadata.clone(),
-        request: state.body.clone().map_or(Request::Stream, Request::framed),
+        request: state.body.clone().map_or(Request::Stream, |body| Request::Framed(body, state.compression)),
         streams: Some(Arc::clone(&pair)),
         observers: channel.chain().observers().clone(),
         connection: None,
@@ -230,10 +232,18 @@ async fn run_intercepted(state: CallState, pair: Arc<StreamPair>) {
         wait_for_ready: state.wait_for_ready,
         compression: state.compression,
     };
-    if let Err(status) = channel.chain().run(&endpoint, 0, &mut call).await {
-        // Counts only where the stream has not ended by itself: an interceptor refused it.
-        pair.end(Err(status));
-    }
+    let result = channel.chain().run(&endpoint, 0, &mut call).await.and_then(|_| {
+        // An interceptor that answers a stream of requests by itself.
+        if call.has_response() {
+            pair.inbox.push(call.take_response()?, 0)
+        } else {
+            0
+        };
+        Ok(())
+    });
+    // The final status is what the outermost of them returns.
+    pair.inbox.release(result.clone());
+    pair.outbox.end(result);
 }
 
 /// The innermost of a client's interceptors for a stream.
@@ -253,6 +263,7 @@ impl Endpoint for StreamEndpoint {
             let Some(pair) = call.streams().cloned() else {
                 return Err(Status::internal("a streaming call without streams"));
             };
+            pair.restart()?;
             let state = CallState {
                 channel: self.channel.clone(),
                 spec: call.spec(),
@@ -261,11 +272,12 @@ impl Endpoint for StreamEndpoint {
                 deadline: call.deadline(),
                 wait_for_ready: self.wait_for_ready,
                 compression: self.compression,
-                body: call.request_bytes().cloned(),
+                body: call.request_body().cloned(),
                 attempts: 0,
             };
             attach(state, &pair).await?;
-            std::future::poll_fn(|cx| pair.inbox.poll_ended(cx)).await.map(|()| Answer::Streamed)
+            let ended = std::future::poll_fn(|cx| pair.inbox.poll_ended(cx)).await;
+            ended.map(|()| Answer::Streamed)
         })
     }
 }

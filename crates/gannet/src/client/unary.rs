@@ -8,6 +8,7 @@ use crate::compression::{Encodings, Outgoing, put_compressed, put_message};
 use crate::driver::{Command, Mailbox, clock};
 use crate::intercept::{Direction, Endpoint, Observers};
 use crate::service::BoxFuture;
+use crate::stream::Side;
 use crate::{Answer, Compression, Format, Messages, Metadata, MethodSpec, Output, Result, Status};
 use bytes::Bytes;
 use gannet_core::Prefix;
@@ -213,10 +214,11 @@ async fn run_intercepted(state: CallState) -> Ended {
     let channel = state.channel.clone();
     let mut call = Call::new(Opening {
         spec: state.spec,
+        side: Side::Client,
         format: state.format,
         deadline: state.deadline,
         metadata: state.metadata.clone(),
-        request: state.body.clone().map_or(Request::None, Request::framed),
+        request: state.body.clone().map_or(Request::None, |body| Request::Framed(body, state.compression)),
         streams: None,
         // What the interceptors see of messages is shown where those are encoded and decoded.
         observers: Observers::default(),
@@ -261,7 +263,7 @@ impl Endpoint for UnaryEndpoint {
                 deadline: call.deadline(),
                 wait_for_ready: self.wait_for_ready,
                 compression: self.compression,
-                body: call.request_bytes().cloned(),
+                body: call.request_body().cloned(),
                 attempts: 0,
             };
             let ended = run(state, None).await;

@@ -2,7 +2,7 @@
 
 use super::Link;
 use crate::compression::Received;
-use crate::{Metadata, Result};
+use crate::{Metadata, Result, Status};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
@@ -29,6 +29,10 @@ struct Incoming {
     /// The peer's last metadata (a client's inbox).
     trailers: Metadata,
     ended: Option<Result<()>>,
+    /// An interceptor has the last word: the end waits here for it.
+    held: Option<Held>,
+    /// Bytes of messages so far, without prefixes.
+    message_bytes: u64,
     /// Read, but not yet given back to the connection as credit.
     credit: usize,
     turn_messages: usize,
@@ -42,6 +46,12 @@ struct Incoming {
     waiting_for_end: Option<Waker>,
     link: Option<Link>,
     announced: bool,
+}
+
+/// An end that an interceptor has not let through yet.
+#[derive(Default)]
+struct Held {
+    ended: Option<Result<()>>,
 }
 
 /// What the connection learns from an inbox.
@@ -71,6 +81,7 @@ impl Inbox {
         if incoming.closed {
             return cost;
         }
+        incoming.message_bytes += received.message.len() as u64;
         if received.message.len() < COPIED_BELOW_BYTES {
             received.message = Bytes::copy_from_slice(&received.message);
         }
@@ -94,13 +105,49 @@ impl Inbox {
     /// Nothing more comes. The first end counts; messages that wait are still read.
     pub(crate) fn end(&self, how: Result<()>) {
         let mut incoming = self.lock();
-        if incoming.ended.is_none() {
-            incoming.ended = Some(how);
-        }
+        let held = incoming.held.is_some();
+        let ended = match &mut incoming.held {
+            Some(held) => &mut held.ended,
+            None => &mut incoming.ended,
+        };
+        ended.get_or_insert(how);
         if let Some(waker) = incoming.waiting_for_end.take() {
             waker.wake();
         }
-        incoming.wake();
+        if !held {
+            incoming.wake();
+        }
+    }
+
+    /// The reader hears of the end from [`Inbox::release`] alone.
+    pub(crate) fn hold(&self) {
+        self.lock().held = Some(Held::default());
+    }
+
+    /// The end that the reader sees.
+    pub(crate) fn release(&self, how: Result<()>) {
+        self.lock().held = None;
+        self.end(how);
+    }
+
+    pub(super) fn is_attached(&self) -> bool {
+        self.lock().link.is_some()
+    }
+
+    /// Before a further run, where nothing of this one has been given out.
+    pub(super) fn restart(&self) -> Result<()> {
+        let mut incoming = self.lock();
+        if incoming.message_bytes > 0 || !incoming.messages.is_empty() || incoming.headers.is_some() {
+            return Err(Status::failed_precondition("the answers of the first run have been read"));
+        }
+        incoming.held = incoming.held.take().map(|_| Held::default());
+        incoming.link = None;
+        Ok(())
+    }
+
+    /// Bytes of messages so far, without prefixes.
+    pub(crate) fn message_bytes(&self) -> u64 {
+        self.lock().message_bytes
     }
 
     /// The next message, or `None` after a good end. Cancel-safe: a message is taken only when it is returned.
@@ -149,7 +196,11 @@ impl Inbox {
     /// How the call ended. A second waker beside the reader's: an interceptor waits for the end while messages are read.
     pub(crate) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         let mut incoming = self.lock();
-        if let Some(end) = &incoming.ended {
+        let ended = match &incoming.held {
+            Some(held) => &held.ended,
+            None => &incoming.ended,
+        };
+        if let Some(end) = ended {
             return Poll::Ready(end.clone());
         }
         incoming.waiting_for_end = Some(cx.waker().clone());

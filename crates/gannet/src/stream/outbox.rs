@@ -3,6 +3,8 @@
 use super::Link;
 use crate::compression::{self, put_message};
 use crate::{Compression, Metadata, Output, Result, Status};
+use bytes::Bytes;
+use gannet_core::Prefix;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -37,6 +39,8 @@ struct Outgoing {
     /// Bytes and messages since the sender last let others run.
     turn_bytes: usize,
     turn_messages: usize,
+    /// Bytes of messages so far, without prefixes.
+    message_bytes: u64,
     waiting: Option<Waker>,
     link: Option<Link>,
     announced: bool,
@@ -106,16 +110,25 @@ impl Outbox {
         let mut out = self.lock();
         std::task::ready!(out.poll_room(cx))?;
         let len = put_message(&mut out.bytes, rules, encode)?;
-        out.count(len);
+        out.count(len, Prefix::LEN);
         Poll::Ready(Ok(()))
     }
 
-    /// As [`Outbox::poll_send`], for bytes that have their prefix, or are no gRPC message.
-    pub(crate) fn poll_send_raw(&self, cx: &mut Context<'_>, bytes: &bytes::Bytes) -> Poll<Result<()>> {
+    /// As [`Outbox::poll_send`], for a message that has its prefix.
+    pub(crate) fn poll_send_framed(&self, cx: &mut Context<'_>, message: &Bytes) -> Poll<Result<()>> {
+        self.poll_send_bytes(cx, message, Prefix::LEN)
+    }
+
+    /// As [`Outbox::poll_send`], for bytes that are no gRPC message.
+    pub(crate) fn poll_send_raw(&self, cx: &mut Context<'_>, bytes: &Bytes) -> Poll<Result<()>> {
+        self.poll_send_bytes(cx, bytes, 0)
+    }
+
+    fn poll_send_bytes(&self, cx: &mut Context<'_>, bytes: &Bytes, prefix: usize) -> Poll<Result<()>> {
         let mut out = self.lock();
         std::task::ready!(out.poll_room(cx))?;
         out.bytes.put_bytes(bytes.clone());
-        out.count(bytes.len());
+        out.count(bytes.len(), prefix);
         Poll::Ready(Ok(()))
     }
 
@@ -143,6 +156,15 @@ impl Outbox {
             out.abandoned = true;
             out.announce();
         }
+    }
+
+    /// Bytes of messages so far, without prefixes.
+    pub(crate) fn message_bytes(&self) -> u64 {
+        self.lock().message_bytes
+    }
+
+    pub(super) fn restart(&self) {
+        self.lock().ended = None;
     }
 
     /// The connection's side: moves all that waits to `target` and wakes the sender.
@@ -211,7 +233,8 @@ impl Outgoing {
         Poll::Ready(Ok(()))
     }
 
-    fn count(&mut self, len: usize) {
+    fn count(&mut self, len: usize, prefix: usize) {
+        self.message_bytes += (len - prefix) as u64;
         self.turn_bytes += len;
         self.turn_messages += 1;
         self.headers_gone = true;

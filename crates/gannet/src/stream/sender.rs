@@ -76,7 +76,7 @@ impl<M> Sender<M> {
         let mut packed = Output::new();
         put_message(&mut packed, &rules, &encode)?;
         let packed = packed.into_bytes();
-        poll_fn(|cx| outbox.poll_send_raw(cx, &packed)).await
+        poll_fn(|cx| outbox.poll_send_framed(cx, &packed)).await
     }
 
     /// Waits until all that was sent has been handed to the connection.

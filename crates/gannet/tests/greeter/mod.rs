@@ -180,8 +180,7 @@ impl Plain {
         if request.0 == "for ever" {
             self.run_for_ever(call).await;
         }
-        for number in 0..request.0.parse().unwrap() {
-            let number: u32 = number;
+        for number in 0..request.0.parse::<u32>().unwrap_or_default() {
             responses.send(hello(&number.to_string())).await?;
         }
         call.set_trailer("x-count", &request.0)
@@ -200,11 +199,14 @@ impl Plain {
 
     async fn chat(
         &self,
-        _call: &mut Call,
+        call: &mut Call,
         mut requests: Receiver<Hello>,
         mut responses: Sender<Hello>,
     ) -> Result<()> {
         while let Some(Hello(text)) = requests.next().await? {
+            if text == "for ever" {
+                self.run_for_ever(call).await;
+            }
             responses.compress(requests.compression() != Compression::Identity);
             responses.send(Hello(format!("Echo: {text}"))).await?;
         }

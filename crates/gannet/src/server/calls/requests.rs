@@ -93,6 +93,7 @@ impl Calls {
     ) -> Call {
         Call::new(Opening {
             spec,
+            side: Side::Server,
             format: head.format,
             deadline,
             metadata: Metadata::from(fields),
