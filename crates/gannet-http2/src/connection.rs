@@ -1,7 +1,9 @@
 //! One HTTP/2 connection of either role (RFC 9113), as a value.
 
+mod bandwidth;
 mod flow;
 mod input;
+mod message;
 mod receive;
 mod reset;
 mod send;
@@ -11,14 +13,15 @@ use crate::error::{ConnectionError, ErrorCode};
 use crate::event::Event;
 use crate::frame;
 use crate::hpack::{Decoder, Encoder};
-use crate::limits::Config;
+use crate::limits::{Config, Limit, LimitHits};
 use crate::output::Output;
 use crate::settings::{DEFAULT_INITIAL_WINDOW_SIZE, Settings};
 use crate::streams::{StreamKey, Streams};
+use bandwidth::Bandwidth;
 use bytes::Bytes;
 use flow::Pool;
 use input::Input;
-use receive::{Block, Judged};
+use message::{Block, Judged};
 use reset::{ClosedStreams, Floods};
 use shutdown::Shutdown;
 use std::collections::VecDeque;
@@ -82,8 +85,8 @@ pub struct Connection {
     peer_settings: Settings,
     /// The peer's first SETTINGS have come.
     settled: bool,
-    /// How many of our SETTINGS the peer has not acknowledged.
-    unacknowledged_settings: u32,
+    /// Until when the peer may take to acknowledge our SETTINGS; `None` once it has.
+    settings_deadline: Option<Instant>,
     /// Frames that can go at once.
     out: Output,
     /// Bytes of `out` that answer control frames.
@@ -97,6 +100,15 @@ pub struct Connection {
     /// Received on the connection and not yet given back as WINDOW_UPDATE.
     returned: u32,
     pool: Pool,
+    bandwidth: Bandwidth,
+    /// Received on open streams and not yet released.
+    unread: u64,
+    /// DATA that waits for windows or turns.
+    queued: usize,
+    /// Memory is short everywhere.
+    under_pressure: bool,
+    /// How many WINDOW_UPDATEs our DATA explains.
+    explained_updates: u32,
     /// The highest stream that the peer has opened.
     last_peer_id: u32,
     next_id: u32,
@@ -104,10 +116,16 @@ pub struct Connection {
     open_refused: bool,
     closed_streams: ClosedStreams,
     floods: Floods,
+    hits: LimitHits,
     shutdown: Shutdown,
     /// The last event has been given, or stands in `events`.
     closed: bool,
+    /// Until when a closed connection may take to hand out its last bytes.
+    close_deadline: Option<Instant>,
+    abandoned: bool,
     header_deadline: Option<Instant>,
+    /// The last time that was told.
+    now: Instant,
 }
 
 impl Connection {
@@ -136,10 +154,10 @@ impl Connection {
             ),
             encoder: Encoder::new(4096),
             block: None,
-            judged: Judged::default(),
+            judged: Judged::new(config.enable_connect_protocol),
             peer_settings: Settings::default(),
             settled: false,
-            unacknowledged_settings: 1,
+            settings_deadline: Some(now + config.settings_timeout),
             out: Output::new(),
             control_bytes: 0,
             scratch: Vec::new(),
@@ -147,15 +165,24 @@ impl Connection {
             send_window: i64::from(DEFAULT_INITIAL_WINDOW_SIZE),
             receive_window: i64::from(config.receive_budget.max(DEFAULT_INITIAL_WINDOW_SIZE)),
             returned: 0,
-            pool: Pool::new(config.receive_budget / 2),
+            pool: Pool::new(config.receive_budget / 2, config.growth()),
+            bandwidth: Bandwidth::default(),
+            unread: 0,
+            queued: 0,
+            under_pressure: false,
+            explained_updates: 0,
             last_peer_id: 0,
             next_id: 1,
             open_refused: false,
             closed_streams: ClosedStreams::default(),
             floods: Floods::new(now),
+            hits: LimitHits::default(),
             shutdown: Shutdown::default(),
             closed: false,
+            close_deadline: None,
+            abandoned: false,
             header_deadline: Some(now + config.header_block_timeout),
+            now,
             config,
         };
         connection.send_preface();
@@ -174,7 +201,7 @@ impl Connection {
             initial_window_size: self.config.initial_window_size(),
             max_frame_size: self.config.max_frame_size,
             max_header_list_size: Some(self.config.max_header_list_size),
-            enable_connect_protocol: false,
+            enable_connect_protocol: self.role == Role::Server && self.config.enable_connect_protocol,
         };
         frame::put(&mut self.out, frame::kind::SETTINGS, 0, 0, &settings.encode());
         let extra = self.config.receive_budget.saturating_sub(DEFAULT_INITIAL_WINDOW_SIZE);
@@ -184,7 +211,8 @@ impl Connection {
     }
 
     /// Bytes from the peer. They are parsed by [`Connection::poll_event`], frame by frame.
-    pub fn handle_bytes(&mut self, _now: Instant, bytes: Bytes) {
+    pub fn handle_bytes(&mut self, now: Instant, bytes: Bytes) {
+        self.now = now;
         if !self.closed {
             self.input.push(bytes);
         }
@@ -204,10 +232,24 @@ impl Connection {
 
     /// A time that [`Connection::poll_timeout`] asked for has come.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.header_deadline.is_some_and(|at| at <= now) {
-            self.header_deadline = None;
+        self.now = now;
+        if self.closed {
+            if self.close_deadline.take_if(|at| *at <= now).is_some() {
+                self.hits.count(Limit::CloseTime);
+                self.abandoned = true;
+                self.out.clear();
+            }
+            return;
+        }
+        if self.header_deadline.take_if(|at| *at <= now).is_some() {
             let reason = "a header block or the first SETTINGS did not come whole in time";
-            self.fail(ConnectionError::local(ErrorCode::ENHANCE_YOUR_CALM, reason));
+            let error = self.over(Limit::HeaderBlockTime, reason);
+            return self.fail(error);
+        }
+        if self.settings_deadline.take_if(|at| *at <= now).is_some() {
+            self.hits.count(Limit::SettingsTime);
+            let reason = "SETTINGS were not acknowledged in time (RFC 9113 §6.5.3)";
+            return self.fail(ConnectionError::local(ErrorCode::SETTINGS_TIMEOUT, reason));
         }
         self.end_shutdown_in_time(now);
     }
@@ -215,8 +257,11 @@ impl Connection {
     /// The next time to call [`Connection::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let header = if self.closed { None } else { self.header_deadline };
-        [header, self.shutdown.deadline()].into_iter().flatten().min()
+        if self.closed {
+            return self.close_deadline;
+        }
+        let deadlines = [self.header_deadline, self.settings_deadline, self.shutdown.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// The next event; `None` when all bytes so far have been taken in.
@@ -237,10 +282,16 @@ impl Connection {
                     }
                     if self.control_bytes > self.config.max_queued_control {
                         let reason = "the peer makes us answer and does not read the answers";
-                        self.fail(ConnectionError::local(ErrorCode::ENHANCE_YOUR_CALM, reason));
+                        let error = self.over(Limit::QueuedControl, reason);
+                        self.fail(error);
                     }
                 }
-                Ok(None) => return None,
+                Ok(None) => {
+                    if self.input.is_in_header_block() {
+                        self.header_deadline.get_or_insert(now + self.config.header_block_timeout);
+                    }
+                    return None;
+                }
                 Err(error) => self.fail(error),
             }
         }
@@ -267,11 +318,13 @@ impl Connection {
 
     fn finish(&mut self, error: Option<ConnectionError>) {
         self.closed = true;
+        self.close_deadline = Some(self.now + self.config.close_timeout);
         self.input.clear();
         self.turns = VecDeque::new();
         for key in self.streams.keys() {
             self.streams.remove(key);
         }
+        (self.queued, self.unread) = (0, 0);
         self.events.push_back(Event::Closed { error });
     }
 
@@ -309,6 +362,18 @@ impl Connection {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed
+    }
+
+    /// The peer did not read the last bytes in time: the transport is to be closed without them.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.abandoned
+    }
+
+    /// Tells which limits the peer has run into since the last call, and how often.
+    #[inline]
+    pub fn take_limit_hits(&mut self, each: impl FnMut(Limit, u32)) {
+        self.hits.take(each);
     }
 
     /// What the peer has announced.

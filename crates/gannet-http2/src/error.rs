@@ -106,6 +106,10 @@ pub enum OpenError {
     GoingAway,
     /// All stream identifiers have been used (RFC 9113 §5.1.1).
     IdentifiersExhausted,
+    /// The request's fields are more than the peer takes (SETTINGS_MAX_HEADER_LIST_SIZE, RFC 9113 §10.5.1).
+    FieldsTooLarge,
+    /// The request has `:protocol`, and the peer has not announced that it takes extended CONNECT (RFC 8441 §3).
+    NoExtendedConnect,
     /// The connection is closed.
     Closed,
 }
@@ -116,6 +120,8 @@ impl fmt::Display for OpenError {
             OpenError::TooManyStreams => "the peer allows no more streams at once",
             OpenError::GoingAway => "the peer takes no new streams on this connection",
             OpenError::IdentifiersExhausted => "the connection has used all its stream identifiers",
+            OpenError::FieldsTooLarge => "the request's fields are more than the peer takes",
+            OpenError::NoExtendedConnect => "the peer does not take extended CONNECT",
             OpenError::Closed => "the connection is closed",
         })
     }

@@ -24,7 +24,7 @@ pub use connection::Connection;
 pub use error::{ConnectionError, ErrorCode, Initiator, OpenError};
 pub use event::Event;
 pub use fields::{Field, Fields, FieldsIter, Name};
-pub use limits::Config;
+pub use limits::{Config, Limit};
 pub use output::{Mark, Output};
 pub use settings::Settings;
 pub use streams::StreamKey;

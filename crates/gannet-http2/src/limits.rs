@@ -7,6 +7,7 @@ use std::time::Duration;
 pub struct Config {
     pub(crate) max_concurrent_streams: u32,
     pub(crate) receive_budget: u32,
+    pub(crate) send_budget: usize,
     pub(crate) max_frame_size: u32,
     pub(crate) max_header_list_size: u32,
     pub(crate) header_table_size: u32,
@@ -17,6 +18,9 @@ pub struct Config {
     pub(crate) max_queued_control: usize,
     pub(crate) shutdown_ping_timeout: Duration,
     pub(crate) header_block_timeout: Duration,
+    pub(crate) settings_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+    pub(crate) enable_connect_protocol: bool,
 }
 
 impl Default for Config {
@@ -24,16 +28,20 @@ impl Default for Config {
         Self {
             max_concurrent_streams: 256,
             receive_budget: 32 * 1024 * 1024,
+            send_budget: 64 * 1024 * 1024,
             max_frame_size: 16_384,
             max_header_list_size: 16 * 1024,
             header_table_size: 4096,
             max_header_block: 64 * 1024,
             max_continuations: 16,
-            max_resets: 200,
+            max_resets: 500,
             max_idle_frames: 1000,
             max_queued_control: 256 * 1024,
             shutdown_ping_timeout: Duration::from_secs(1),
             header_block_timeout: Duration::from_secs(10),
+            settings_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(2),
+            enable_connect_protocol: false,
         }
     }
 }
@@ -57,9 +65,14 @@ setters! {
     /// The most received bytes that may wait for the application on the whole connection. Default 32 MiB. Half of it
     /// is guaranteed to the streams, the rest is lent to those that need more (see [`Config::check`]).
     receive_budget: u32;
+    /// How many bytes may wait for a peer that does not open its windows or does not read. Default 64 MiB. Above it new
+    /// streams are refused (REFUSED_STREAM), and [`crate::Connection::may_queue`] says no. Against zero-window and
+    /// one-byte-window stalls (CVE-2019-9511, CVE-2019-9517).
+    send_budget: usize;
     /// The largest frame payload to take. Default and least 16,384 bytes, most 2^24-1.
     max_frame_size: u32;
-    /// The largest field section to take, counted as RFC 9113 §6.5.2 does. Default 16 KiB. A larger one ends its stream.
+    /// The largest field section to take, counted as RFC 9113 §6.5.2 does. Default 16 KiB. A larger one ends its stream
+    /// (ENHANCE_YOUR_CALM), and no more of it than this is ever kept: against HPACK bombs.
     max_header_list_size: u32;
     /// The memory of the header compression table. Default 4,096 bytes (RFC 9113 §6.5.2).
     header_table_size: u32;
@@ -68,23 +81,36 @@ setters! {
     /// The most CONTINUATION frames of one header block. Default 16. Against the same in small pieces.
     max_continuations: u32;
     /// How many streams in a second the peer may reset, or make this side reset, before the connection is ended with
-    /// ENHANCE_YOUR_CALM, beside as many as it has completed. Default 200. Against rapid reset (CVE-2023-44487).
+    /// ENHANCE_YOUR_CALM, beside as many as it has completed. Default 500: a client may give up all its calls at once.
+    /// Against rapid reset (CVE-2023-44487) and resets provoked from the server (CVE-2025-8671).
     max_resets: u32;
-    /// How many frames in a second may come that move no call along: PING, SETTINGS, PRIORITY, empty DATA, unknown
+    /// How many frames in a second may come that move no call along: PING, SETTINGS, PRIORITY, empty DATA, RST_STREAM for
+    /// what is over, WINDOW_UPDATE beyond what our DATA explains, windows that let through next to nothing, unknown
     /// ones. Default 1,000. Against CVE-2019-9511 to 9518.
     max_idle_frames: u32;
     /// The most bytes of answers to control frames that may wait to be written. Default 256 KiB. Against a peer that
-    /// sends PINGs and does not read.
+    /// sends PINGs and does not read (CVE-2019-9512, CVE-2019-9515).
     max_queued_control: usize;
     /// How long a graceful shutdown waits for the answer to its PING. Default 1 s.
     shutdown_ping_timeout: Duration;
-    /// How long a header block may take from its first frame to its last, and a new connection to its first SETTINGS.
-    /// Default 10 s.
+    /// How long a header block may take from its first byte to its last, and a new connection to its first SETTINGS.
+    /// Default 10 s. Against peers that begin and never end.
     header_block_timeout: Duration;
+    /// How long the peer may take to acknowledge our SETTINGS (RFC 9113 §6.5.3). Default 10 s: what it does meanwhile is
+    /// forgiven, for it may not know our limits.
+    settings_timeout: Duration;
+    /// How long a connection that has ended may take to hand out its last bytes. Default 2 s. Against peers that were
+    /// told to go and do not read it.
+    close_timeout: Duration;
+    /// Whether a server takes extended CONNECT (RFC 8441), for WebSocket over HTTP/2. Default no: such a request is
+    /// malformed then.
+    enable_connect_protocol: bool;
 }
 
 /// RFC 9113 §6.9.2: the window that every peer expects without being told.
 const SMALLEST_WINDOW: u32 = 64 * 1024;
+/// A message of the largest size can always be lent beside what growing windows have taken: they get a quarter.
+const LENT_PART: u32 = 4;
 
 impl Config {
     /// The window of each stream: half the budget divided by the streams, so that what is granted can be held.
@@ -107,5 +133,121 @@ impl Config {
              allow fewer streams",
             self.receive_budget, self.max_concurrent_streams,
         ))
+    }
+
+    /// The largest message that is sure to arrive: what the pool can lend at once.
+    #[must_use]
+    pub fn largest_message(&self) -> usize {
+        let pool = self.receive_budget / 2;
+        (pool - pool / LENT_PART) as usize
+    }
+
+    /// Raises the receive budget, where it is smaller, so that four messages of this size can be on their way at once.
+    /// A budget is at most 2^31-1 bytes, the largest window.
+    #[must_use]
+    pub fn fits_messages(mut self, bytes: usize) -> Self {
+        let wanted =
+            u32::try_from(bytes.saturating_mul(8)).unwrap_or(u32::MAX).min(crate::settings::MAX_WINDOW);
+        self.receive_budget = self.receive_budget.max(wanted);
+        self
+    }
+
+    /// How much of the pool windows may take that grow with bandwidth × delay.
+    pub(crate) fn growth(&self) -> u32 {
+        self.receive_budget / 2 / LENT_PART
+    }
+}
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+        /// A limit that a peer has run into. Each is counted ([`crate::Connection::take_limit_hits`]).
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Limit {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Limit {
+            /// All of them.
+            pub const ALL: &'static [Limit] = &[$(Limit::$name,)*];
+
+            /// As a metric names it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Limit::$name => $text,)*
+                }
+            }
+        }
+    };
+}
+
+limits! {
+    /// A stream beyond [`Config::max_concurrent_streams`] was refused.
+    ConcurrentStreams = "concurrent_streams";
+    /// [`Config::max_resets`]; ends the connection.
+    Resets = "resets";
+    /// [`Config::max_idle_frames`]; ends the connection.
+    IdleFrames = "idle_frames";
+    /// [`Config::max_queued_control`]; ends the connection.
+    QueuedControl = "queued_control";
+    /// [`Config::max_header_block`] or [`Config::max_continuations`]; ends the connection.
+    HeaderBlock = "header_block";
+    /// [`Config::max_header_list_size`]; ends the stream.
+    HeaderList = "header_list";
+    /// [`Config::header_block_timeout`]; ends the connection.
+    HeaderBlockTime = "header_block_time";
+    /// [`Config::settings_timeout`]; ends the connection.
+    SettingsTime = "settings_time";
+    /// [`Config::send_budget`]; a stream was refused, or an answer was not taken.
+    SendBudget = "send_budget";
+    /// [`Config::close_timeout`]: the last bytes were thrown away.
+    CloseTime = "close_time";
+    /// A stream was refused because [`crate::Connection::set_under_pressure`] said that memory is short.
+    Memory = "memory";
+}
+
+/// How often each limit was run into since the last look.
+#[derive(Debug, Default)]
+pub(crate) struct LimitHits {
+    counts: [u32; Limit::ALL.len()],
+    any: bool,
+}
+
+impl LimitHits {
+    pub(crate) fn count(&mut self, limit: Limit) {
+        self.any = true;
+        self.counts[limit as usize] = self.counts[limit as usize].saturating_add(1);
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self, mut each: impl FnMut(Limit, u32)) {
+        if !self.any {
+            return;
+        }
+        let taken = std::mem::take(self);
+        for (&limit, count) in Limit::ALL.iter().zip(taken.counts) {
+            if count > 0 {
+                each(limit, count);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn budgets_are_checked_and_raised() {
+        Config::default().check().unwrap();
+        let error = Config::default().receive_budget(1024 * 1024).check().unwrap_err();
+        assert!(error.contains(&(256 * 2 * 64 * 1024).to_string()), "{error}");
+        assert!(Config::default().largest_message() >= 4 * 1024 * 1024);
+        for bytes in [1, 4 << 20, 64 << 20, 200 << 20] {
+            let config = Config::default().fits_messages(bytes);
+            assert!(config.largest_message() >= bytes, "{bytes}");
+            config.check().unwrap();
+        }
     }
 }

@@ -42,8 +42,8 @@ impl Default for Settings {
     }
 }
 
-const HEADER_TABLE_SIZE: u16 = 1;
-const ENABLE_PUSH: u16 = 2;
+pub(crate) const HEADER_TABLE_SIZE: u16 = 1;
+pub(crate) const ENABLE_PUSH: u16 = 2;
 const MAX_CONCURRENT_STREAMS: u16 = 3;
 const INITIAL_WINDOW_SIZE: u16 = 4;
 const MAX_FRAME_SIZE: u16 = 5;
@@ -51,17 +51,17 @@ const MAX_HEADER_LIST_SIZE: u16 = 6;
 const ENABLE_CONNECT_PROTOCOL: u16 = 8;
 
 impl Settings {
-    /// Takes over the parameters of a SETTINGS payload whose length is a multiple of six.
-    pub(crate) fn apply(&mut self, payload: &[u8]) -> Result<(), ConnectionError> {
-        for parameter in payload.chunks_exact(6) {
-            let identifier = u16::from_be_bytes([parameter[0], parameter[1]]);
-            let value = u32::from_be_bytes([parameter[2], parameter[3], parameter[4], parameter[5]]);
-            self.set(identifier, value)?;
-        }
-        Ok(())
+    /// The parameters of a SETTINGS payload whose length is a multiple of six, in their order.
+    pub(crate) fn parameters(payload: &[u8]) -> impl Iterator<Item = (u16, u32)> + '_ {
+        payload
+            .as_chunks::<6>()
+            .0
+            .iter()
+            .map(|&[a, b, c, d, e, f]| (u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, f])))
     }
 
-    fn set(&mut self, identifier: u16, value: u32) -> Result<(), ConnectionError> {
+    /// Takes one parameter over (RFC 9113 §6.5.3: in the order in which they stand).
+    pub(crate) fn set(&mut self, identifier: u16, value: u32) -> Result<(), ConnectionError> {
         match identifier {
             HEADER_TABLE_SIZE => self.header_table_size = value,
             ENABLE_PUSH => {
@@ -81,6 +81,10 @@ impl Settings {
             }
             MAX_FRAME_SIZE => self.max_frame_size = value,
             MAX_HEADER_LIST_SIZE => self.max_header_list_size = Some(value),
+            ENABLE_CONNECT_PROTOCOL if value == 0 && self.enable_connect_protocol => {
+                let reason = "SETTINGS_ENABLE_CONNECT_PROTOCOL is taken back (RFC 8441 §3)";
+                return Err(ConnectionError::protocol(reason));
+            }
             ENABLE_CONNECT_PROTOCOL => {
                 let reason = "SETTINGS_ENABLE_CONNECT_PROTOCOL is neither 0 nor 1 (RFC 8441 §3)";
                 self.enable_connect_protocol = boolean(value, reason)?;

@@ -63,8 +63,14 @@ pub(crate) struct Stream {
     pub(crate) receive_window: i64,
     /// Consumed by the application and not yet given back to the peer.
     pub(crate) released: u32,
-    /// Lent from the connection's pool and not yet paid back.
+    /// Received and not yet released.
+    pub(crate) unread: u32,
+    /// Lent from the connection's pool for a begun message and not yet paid back.
     pub(crate) borrowed: u32,
+    /// Lent from the pool for a larger window.
+    pub(crate) grown: u32,
+    /// The request was HEAD (client).
+    pub(crate) asked_head: bool,
     /// What `content-length` still announces; `None` where it said nothing.
     pub(crate) content_left: Option<u64>,
     /// What can't be sent yet.
@@ -106,7 +112,10 @@ impl Stream {
             send_window: i64::from(send_window),
             receive_window: i64::from(receive_window),
             released: 0,
+            unread: 0,
             borrowed: 0,
+            grown: 0,
+            asked_head: false,
             content_left: None,
             waiting: None,
             queued: false,

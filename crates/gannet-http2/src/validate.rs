@@ -11,7 +11,8 @@ pub(crate) enum Section {
 }
 
 /// What is wrong with a field section; `None` for a well-formed one. RFC 9113 §8.1.1: it is a stream error.
-pub(crate) fn malformed(section: Section, fields: &Fields) -> Option<&'static str> {
+/// `:protocol` has its place only where extended CONNECT was announced (RFC 8441 §3).
+pub(crate) fn malformed(section: Section, fields: &Fields, extended_connect: bool) -> Option<&'static str> {
     let mut seen = Pseudo::default();
     let mut regular = false;
     for field in fields {
@@ -30,6 +31,9 @@ pub(crate) fn malformed(section: Section, fields: &Fields) -> Option<&'static st
         if wrong.is_some() {
             return wrong;
         }
+    }
+    if seen.has(Name::Protocol) && !extended_connect {
+        return Some(":protocol, and extended CONNECT was not announced (RFC 8441 §3)");
     }
     seen.missing(section, fields)
 }
@@ -97,8 +101,11 @@ impl Pseudo {
         value(field.value)
     }
 
+    fn has(&self, name: Name) -> bool {
+        self.0 & bit(name) != 0
+    }
+
     fn missing(&self, section: Section, fields: &Fields) -> Option<&'static str> {
-        let has = |name: Name| self.0 & bit(name) != 0;
         match section {
             Section::Trailers => None,
             Section::Response => {
@@ -106,19 +113,33 @@ impl Pseudo {
                 let is_code = status.len() == 3 && status.iter().all(u8::is_ascii_digit);
                 (!is_code).then_some("no :status, or none of three digits (RFC 9113 §8.3.2)")
             }
-            Section::Request if !has(Name::Method) => Some("no :method (RFC 9113 §8.3.1)"),
-            // RFC 9113 §8.5: CONNECT has neither scheme nor path, unless it is extended (RFC 8441 §4).
-            Section::Request if fields.get(Name::Method) == Some(b"CONNECT") && !has(Name::Protocol) => {
-                let wrong = has(Name::Scheme) || has(Name::Path) || !has(Name::Authority);
-                wrong.then_some("CONNECT with :scheme or :path, or without :authority (RFC 9113 §8.5)")
-            }
-            Section::Request if !has(Name::Scheme) => Some("no :scheme (RFC 9113 §8.3.1)"),
-            Section::Request if !has(Name::Path) => Some("no :path (RFC 9113 §8.3.1)"),
-            Section::Request => {
-                let empty = fields.get(Name::Path) == Some(b"");
-                empty.then_some("an empty :path (RFC 9113 §8.3.1)")
-            }
+            Section::Request => self.missing_in_request(fields),
         }
+    }
+
+    fn missing_in_request(&self, fields: &Fields) -> Option<&'static str> {
+        let method = fields.get(Name::Method).unwrap_or_default();
+        if method.is_empty() {
+            return Some("no :method (RFC 9113 §8.3.1)");
+        }
+        if method == b"CONNECT" && !self.has(Name::Protocol) {
+            // RFC 9113 §8.5: CONNECT has neither scheme nor path, unless it is extended (RFC 8441 §4).
+            let wrong = self.has(Name::Scheme) || self.has(Name::Path) || !self.has(Name::Authority);
+            return wrong.then_some("CONNECT with :scheme or :path, or without :authority (RFC 9113 §8.5)");
+        }
+        if method != b"CONNECT" && self.has(Name::Protocol) {
+            return Some(":protocol without CONNECT (RFC 8441 §4)");
+        }
+        if !self.has(Name::Scheme) {
+            return Some("no :scheme (RFC 9113 §8.3.1)");
+        }
+        if fields.get(Name::Path).unwrap_or_default().is_empty() {
+            return Some("no :path, or an empty one (RFC 9113 §8.3.1)");
+        }
+        let (authority, host) = (fields.get(Name::Authority), fields.get(Name::Host));
+        let differ =
+            authority.zip(host).is_some_and(|(authority, host)| !authority.eq_ignore_ascii_case(host));
+        differ.then_some("host is not the same as :authority (RFC 9113 §8.3.1)")
     }
 }
 
@@ -163,12 +184,13 @@ mod tests {
                 Section::Request,
                 ":method= CONNECT|:protocol= websocket|:scheme= http|:path= /|:authority= a".into(),
             ),
+            (Section::Request, format!("{REQUEST}host= B")),
             (Section::Response, ":status= 200|server= x".into()),
             (Section::Trailers, "grpc-status= 0".into()),
             (Section::Trailers, String::new()),
         ];
         for (section, text) in rows {
-            assert_eq!(malformed(section, &fields(&text)), None, "{text}");
+            assert_eq!(malformed(section, &fields(&text), true), None, "{text}");
         }
     }
 
@@ -193,16 +215,27 @@ mod tests {
             (Section::Request, ":method= GET|:path= /".into(), "§8.3.1"),
             (Section::Request, ":method= GET|:scheme= http".into(), "§8.3.1"),
             (Section::Request, ":method= GET|:scheme= http|:path= ".into(), "§8.3.1"),
+            (Section::Request, ":method= |:scheme= http|:path= /".into(), "§8.3.1"),
+            (Section::Request, format!("{REQUEST}host= c"), "§8.3.1"),
             (Section::Request, ":method= CONNECT|:authority= a|:path= /".into(), "§8.5"),
+            (Section::Request, format!(":protocol= websocket|{REQUEST}"), "RFC 8441 §4"),
             (Section::Response, "server= x".into(), "§8.3.2"),
             (Section::Response, ":status= 20".into(), "§8.3.2"),
             (Section::Response, ":method= GET".into(), "§8.3"),
             (Section::Trailers, ":status= 200".into(), "§8.3"),
         ];
         for (section, text, rule) in rows {
-            let wrong = malformed(section, &fields(&text)).unwrap_or_else(|| panic!("{text} passes"));
+            let wrong = malformed(section, &fields(&text), true).unwrap_or_else(|| panic!("{text} passes"));
             assert!(wrong.contains(rule), "{text}: {wrong}");
         }
+    }
+
+    /// RFC 8441 §3.
+    #[test]
+    fn extended_connect_is_announced_before() {
+        let request = fields(":method= CONNECT|:protocol= websocket|:scheme= http|:path= /|:authority= a");
+        assert_eq!(malformed(Section::Request, &request, true), None);
+        assert!(malformed(Section::Request, &request, false).unwrap().contains("RFC 8441 §3"));
     }
 
     #[test]

@@ -1,30 +1,42 @@
 //! Flow control of what is received (RFC 9113 §5.2): credit is a promise of memory.
 //!
-//! Half of the budget is guaranteed to the streams as their initial windows; the other half is a pool, lent to streams
-//! whose begun message needs more than its window, and paid back as the application consumes it. The sum of what is
-//! granted and not consumed never passes the budget, so the connection's window can be returned on receipt.
+//! Half of the budget is guaranteed to the streams as their initial windows. The other half is a pool, lent first to
+//! streams whose begun message needs more than its window, and paid back as the application consumes it; then, a part of
+//! it, to windows that grow with bandwidth × delay. The sum of what is granted and not consumed never passes the
+//! budget, so the connection's window can be returned on receipt.
 
 use super::Connection;
-use crate::frame;
+use super::bandwidth::SAMPLE_PING;
+use crate::frame::{self, kind};
 use crate::streams::StreamKey;
 use std::collections::VecDeque;
 
 /// The half of the budget that is lent.
 #[derive(Debug)]
 pub(super) struct Pool {
-    total: u32,
     left: u32,
+    /// What windows may still grow by; it is part of `left`.
+    growth: u32,
     /// Streams that want to borrow, first come first served.
     waiting: VecDeque<StreamKey>,
 }
 
 impl Pool {
-    pub(super) fn new(total: u32) -> Self {
-        Self { total, left: total, waiting: VecDeque::new() }
+    pub(super) fn new(total: u32, growth: u32) -> Self {
+        Self { left: total, growth, waiting: VecDeque::new() }
     }
 
-    pub(super) fn pay_back(&mut self, bytes: u32) {
-        self.left += bytes;
+    pub(super) fn pay_back(&mut self, borrowed: u32, grown: u32) {
+        self.left += borrowed + grown;
+        self.growth += grown;
+    }
+
+    /// Half of what is left for growing windows, so that those who come later get some as well.
+    fn grow(&mut self, wanted: u32) -> u32 {
+        let given = if self.waiting.is_empty() { wanted.min(self.growth / 2).min(self.left) } else { 0 };
+        self.left -= given;
+        self.growth -= given;
+        given
     }
 }
 
@@ -32,16 +44,23 @@ impl Connection {
     /// The application has consumed this much of a stream's data: the peer may send as much again.
     pub fn release_capacity(&mut self, key: StreamKey, bytes: usize) {
         let Some(stream) = self.streams.get_mut(key) else { return };
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let paid = bytes.min(stream.borrowed);
-        stream.borrowed -= paid;
-        stream.released = stream.released.saturating_add(bytes - paid);
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(stream.unread);
+        stream.unread -= bytes;
+        self.unread -= u64::from(bytes);
+        let borrowed = bytes.min(stream.borrowed);
+        // A window that has grown goes back to what it was while others wait for the rest of their messages.
+        let lean = !self.pool.waiting.is_empty();
+        let grown = if lean { (bytes - borrowed).min(stream.grown) } else { 0 };
+        stream.borrowed -= borrowed;
+        stream.grown -= grown;
+        stream.released = stream.released.saturating_add(bytes - borrowed - grown);
         // Credit goes out in batches, so that small messages do not each cause a frame.
-        if stream.released >= self.config.initial_window_size() / 2 {
+        if stream.released >= (self.config.initial_window_size() + stream.grown) / 2 {
             self.give_credit(key);
+            self.measure_bandwidth();
         }
-        if paid > 0 {
-            self.pool.pay_back(paid);
+        if borrowed + grown > 0 {
+            self.pool.pay_back(borrowed, grown);
             self.lend();
         }
     }
@@ -56,13 +75,28 @@ impl Connection {
         // What was released and kept back for a batch comes first: it may be enough.
         self.give_credit(key);
         let missing = self.missing(key, wanted);
+        let most = self.config.largest_message() as u32;
         let Some(stream) = self.streams.get_mut(key).filter(|_| missing > 0) else { return };
         let first_ask = stream.wants_credit == 0;
-        stream.wants_credit = u32::try_from(missing).unwrap_or(u32::MAX).min(self.pool.total);
+        stream.wants_credit = u32::try_from(missing).unwrap_or(u32::MAX).min(most);
         if first_ask {
             self.pool.waiting.push_back(key);
         }
         self.lend();
+    }
+
+    /// Memory is short everywhere (`true`): no more is lent, no new stream is taken, until it is not.
+    pub fn set_under_pressure(&mut self, under_pressure: bool) {
+        if self.under_pressure != under_pressure {
+            self.under_pressure = under_pressure;
+            self.lend();
+        }
+    }
+
+    /// The bytes that this connection holds for others: received and not consumed, or waiting to be sent.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.unread as usize + self.queued + self.out.len()
     }
 
     /// How many of these bytes the stream's window does not let through.
@@ -70,19 +104,46 @@ impl Connection {
         self.streams.get(key).map_or(0, |stream| bytes - stream.receive_window.max(0))
     }
 
-    /// Sends what the application released as WINDOW_UPDATE.
+    /// Sends what the application released as WINDOW_UPDATE, and more where the path carries more.
     fn give_credit(&mut self, key: StreamKey) {
+        let initial = self.config.initial_window_size();
         let Some(stream) = self.streams.get_mut(key) else { return };
-        let credit = std::mem::take(&mut stream.released);
-        if credit > 0 && stream.state.may_receive() {
-            stream.receive_window += i64::from(credit);
-            frame::put_window_update(&mut self.out, stream.id, credit);
+        let mut credit = std::mem::take(&mut stream.released);
+        if credit == 0 || !stream.state.may_receive() {
+            return;
         }
+        let wanted = self.bandwidth.product().saturating_sub(initial + stream.grown);
+        if wanted > 0 && !self.under_pressure {
+            let grown = self.pool.grow(wanted);
+            stream.grown += grown;
+            credit += grown;
+        }
+        stream.receive_window += i64::from(credit);
+        frame::put_window_update(&mut self.out, stream.id, credit);
+    }
+
+    /// A stream has used half of its window: perhaps it could use a larger one.
+    fn measure_bandwidth(&mut self) {
+        if self.bandwidth.begin(self.now, self.largest_window()) {
+            frame::put(&mut self.out, kind::PING, 0, 0, &SAMPLE_PING);
+        }
+    }
+
+    /// The answer to a PING; says whether it was sent to measure the path.
+    pub(super) fn bandwidth_measured(&mut self, payload: &[u8; 8]) -> bool {
+        let window = self.config.initial_window_size();
+        *payload == SAMPLE_PING && self.bandwidth.end(self.now, window, self.largest_window())
+    }
+
+    fn largest_window(&self) -> u32 {
+        self.config.initial_window_size() + self.config.growth()
     }
 
     /// Lends to those that wait, in their order, while the pool has enough for the first.
     pub(super) fn lend(&mut self) {
-        while let Some(&key) = self.pool.waiting.front() {
+        while !self.under_pressure
+            && let Some(&key) = self.pool.waiting.front()
+        {
             if let Some(stream) = self.streams.get_mut(key) {
                 let wanted = stream.wants_credit;
                 if wanted > self.pool.left {

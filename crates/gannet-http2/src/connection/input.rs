@@ -1,7 +1,7 @@
 //! Received bytes, cut into frames.
 
 use crate::error::{ConnectionError, ErrorCode};
-use crate::frame::{HEAD_BYTES, Head};
+use crate::frame::{HEAD_BYTES, Head, kind};
 use bytes::{Buf, Bytes};
 
 /// Bytes that have come and are not yet parsed. A frame that lies within one read is a slice of it; only one that is
@@ -38,6 +38,11 @@ impl Input {
 
     pub(super) fn is_between_frames(&self) -> bool {
         self.bytes.is_empty() && self.partial.is_empty()
+    }
+
+    /// Whether a HEADERS or CONTINUATION frame has begun and not ended.
+    pub(super) fn is_in_header_block(&self) -> bool {
+        Head::parse(&self.partial).is_some_and(|head| matches!(head.kind, kind::HEADERS | kind::CONTINUATION))
     }
 
     /// The next whole frame; `None` where its end has not come.

@@ -1,72 +1,19 @@
-//! What each frame does (RFC 9113 §6).
+//! What each frame does (RFC 9113 §6); those that carry messages are in `message`.
 
+use super::reset::Closing;
 use super::{Connection, Role};
 use crate::error::{ConnectionError, ErrorCode, Initiator};
 use crate::event::Event;
-use crate::fields::{Fields, Name};
 use crate::frame::{self, Head, flag, kind};
-use crate::hpack::Decoded;
-use crate::stream::{Reading, State, Stream, StreamError};
-use crate::streams::StreamKey;
-use crate::validate::{Section, content_length, malformed};
+use crate::settings::{ENABLE_PUSH, HEADER_TABLE_SIZE, MAX_WINDOW, Settings};
+use crate::stream::StreamError;
 use bytes::Bytes;
-use std::sync::Arc;
 use std::time::Instant;
 
-type Received = Result<Option<Event>, ConnectionError>;
+/// A window that lets through less than this is a stall in small steps.
+const SLIVER_BYTES: i64 = 256;
 
-/// A header block whose END_HEADERS has not come (RFC 9113 §4.3).
-#[derive(Debug)]
-pub(super) struct Block {
-    stream_id: u32,
-    end_stream: bool,
-    bytes: Vec<u8>,
-    continuations: u32,
-}
-
-/// The last repeated field sections that were found well-formed, and what they announce.
-#[derive(Debug, Default)]
-pub(super) struct Judged {
-    sections: Vec<(Arc<Fields>, Section, Option<u64>)>,
-    next: usize,
-}
-
-impl Judged {
-    const KEPT: usize = 4;
-
-    #[inline]
-    fn judge(&mut self, section: Section, decoded: &Decoded) -> Result<Option<u64>, StreamError> {
-        let same = |known: &&(Arc<Fields>, Section, Option<u64>)| {
-            Arc::ptr_eq(&known.0, &decoded.fields) && known.1 == section
-        };
-        if decoded.repeated
-            && let Some((_, _, length)) = self.sections.iter().find(same)
-        {
-            return Ok(*length);
-        }
-        if decoded.oversized {
-            let reason = "a field section is larger than SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 §10.5.1)";
-            return Err(StreamError { code: ErrorCode::ENHANCE_YOUR_CALM, reason });
-        }
-        if let Some(reason) = malformed(section, &decoded.fields) {
-            return Err(StreamError::protocol(reason));
-        }
-        let length = content_length(&decoded.fields).map_err(StreamError::protocol)?;
-        if decoded.repeated {
-            self.keep((Arc::clone(&decoded.fields), section, length));
-        }
-        Ok(length)
-    }
-
-    fn keep(&mut self, entry: (Arc<Fields>, Section, Option<u64>)) {
-        if self.sections.len() < Self::KEPT {
-            self.sections.push(entry);
-        } else {
-            self.sections[self.next] = entry;
-            self.next = (self.next + 1) % Self::KEPT;
-        }
-    }
-}
+pub(super) type Received = Result<Option<Event>, ConnectionError>;
 
 impl Connection {
     #[inline]
@@ -91,7 +38,7 @@ impl Connection {
             kind::PING => self.receive_ping(now, head, &payload),
             kind::RST_STREAM => self.receive_reset(now, head, &payload),
             kind::PRIORITY => self.receive_priority(now, head, &payload),
-            kind::GOAWAY => self.receive_go_away(head, payload),
+            kind::GOAWAY => self.receive_go_away(now, head, payload),
             // RFC 9113 §8.4: a client can't push, and we announce that we take no push.
             kind::PUSH_PROMISE => {
                 Err(ConnectionError::protocol("PUSH_PROMISE is not allowed here (RFC 9113 §8.4)"))
@@ -101,212 +48,6 @@ impl Connection {
         }
     }
 
-    fn receive_data(&mut self, now: Instant, head: Head, payload: Bytes) -> Received {
-        if head.stream_id == 0 {
-            return Err(ConnectionError::protocol("DATA on stream 0 (RFC 9113 §6.1)"));
-        }
-        let len = head.len as u32;
-        // RFC 9113 §6.9: padding counts on the windows as well.
-        if i64::from(len) > self.receive_window {
-            let reason = "more DATA than the connection's window allows (RFC 9113 §6.9.1)";
-            return Err(ConnectionError::local(ErrorCode::FLOW_CONTROL_ERROR, reason));
-        }
-        self.receive_window -= i64::from(len);
-        self.return_connection_window(len);
-        let (start, end) = frame::unpadded(head, &payload)
-            .ok_or(ConnectionError::protocol("padding longer than the payload (RFC 9113 §6.1)"))?;
-        let end_stream = head.has(flag::END_STREAM);
-        if start == end && !end_stream {
-            self.idle_frame(now)?;
-        }
-        let Some(key) = self.streams.key_of(head.stream_id) else {
-            return self.frame_on_closed_stream(now, head);
-        };
-        let data = payload.slice(start..end);
-        match self.take_data(key, head, &data, end_stream) {
-            Ok(()) => Ok(Some(Event::Data { key, data, end_stream })),
-            Err(error) => self.stream_error(now, key, error),
-        }
-    }
-
-    /// Counts a DATA frame on its stream.
-    fn take_data(
-        &mut self,
-        key: StreamKey,
-        head: Head,
-        data: &[u8],
-        end_stream: bool,
-    ) -> Result<(), StreamError> {
-        let Some(stream) = self.streams.get_mut(key) else { return Ok(()) };
-        if !stream.state.may_receive() {
-            // RFC 9113 §5.1, half-closed (remote).
-            let reason = "DATA after END_STREAM (RFC 9113 §5.1)";
-            return Err(StreamError { code: ErrorCode::STREAM_CLOSED, reason });
-        }
-        if stream.reading == Reading::Head {
-            return Err(StreamError::protocol("DATA before the response's head (RFC 9113 §8.1)"));
-        }
-        if head.len as i64 > stream.receive_window {
-            let reason = "more DATA than the stream's window allows (RFC 9113 §6.9.1)";
-            return Err(StreamError { code: ErrorCode::FLOW_CONTROL_ERROR, reason });
-        }
-        stream.receive_window -= head.len as i64;
-        // RFC 9113 §8.1.1: the sum of DATA is what content-length says.
-        if let Some(left) = &mut stream.content_left {
-            let rest = left.checked_sub(data.len() as u64).filter(|rest| !end_stream || *rest == 0);
-            *left = rest
-                .ok_or(StreamError::protocol("DATA does not add up to content-length (RFC 9113 §8.1.1)"))?;
-        }
-        let padding = head.len - data.len();
-        if end_stream {
-            self.end_remote(key);
-        } else if padding > 0 {
-            self.release_capacity(key, padding);
-        }
-        Ok(())
-    }
-
-    fn receive_headers(&mut self, now: Instant, head: Head, payload: &[u8]) -> Received {
-        if head.stream_id == 0 {
-            return Err(ConnectionError::protocol("HEADERS on stream 0 (RFC 9113 §6.2)"));
-        }
-        let (mut start, end) = frame::unpadded(head, payload)
-            .ok_or(ConnectionError::protocol("padding longer than the payload (RFC 9113 §6.2)"))?;
-        if head.has(flag::PRIORITY) {
-            let priority = payload.get(start..start + 5).filter(|_| start + 5 <= end);
-            let priority = priority.ok_or(ConnectionError::local(
-                ErrorCode::FRAME_SIZE_ERROR,
-                "HEADERS too short for its priority (RFC 9113 §6.2)",
-            ))?;
-            // RFC 9113 §5.3.2 drops priorities; a stream that depends on itself is still told apart (RFC 7540 §5.3.1).
-            if depends_on(priority) == head.stream_id {
-                return self.refuse_block(now, head, &payload[start + 5..end]);
-            }
-            start += 5;
-        }
-        let block = &payload[start..end];
-        let end_stream = head.has(flag::END_STREAM);
-        if head.has(flag::END_HEADERS) {
-            return self.receive_block(now, head.stream_id, end_stream, block);
-        }
-        self.header_deadline = Some(now + self.config.header_block_timeout);
-        self.block =
-            Some(Block { stream_id: head.stream_id, end_stream, bytes: block.to_vec(), continuations: 0 });
-        Ok(None)
-    }
-
-    fn receive_continuation(&mut self, now: Instant, head: Head, payload: &[u8]) -> Received {
-        let Some(mut block) = self.block.take() else {
-            return Err(ConnectionError::protocol("CONTINUATION without HEADERS (RFC 9113 §6.10)"));
-        };
-        block.continuations += 1;
-        let too_many = block.continuations > self.config.max_continuations;
-        if too_many || block.bytes.len() + payload.len() > self.config.max_header_block {
-            let reason = "a header block is larger or in more pieces than allowed";
-            return Err(ConnectionError::local(ErrorCode::ENHANCE_YOUR_CALM, reason));
-        }
-        block.bytes.extend_from_slice(payload);
-        if !head.has(flag::END_HEADERS) {
-            self.block = Some(block);
-            return Ok(None);
-        }
-        self.header_deadline = None;
-        self.receive_block(now, block.stream_id, block.end_stream, &block.bytes)
-    }
-
-    /// A block that is decoded only to keep the table in step; its stream is refused.
-    fn refuse_block(&mut self, now: Instant, head: Head, block: &[u8]) -> Received {
-        self.decode(block)?;
-        self.last_peer_id = self.last_peer_id.max(head.stream_id);
-        self.provoked_reset(now, head.stream_id, ErrorCode::PROTOCOL_ERROR).map(|()| None)
-    }
-
-    fn decode(&mut self, block: &[u8]) -> Result<Decoded, ConnectionError> {
-        let decoded = self.decoder.decode(block);
-        decoded.map_err(|error| ConnectionError::local(ErrorCode::COMPRESSION_ERROR, error.0))
-    }
-
-    fn receive_block(&mut self, now: Instant, id: u32, end_stream: bool, block: &[u8]) -> Received {
-        let decoded = self.decode(block)?;
-        if let Some(key) = self.streams.key_of(id) {
-            let taken = match (self.role, self.streams.get(key).map(|stream| stream.reading)) {
-                (Role::Client, Some(Reading::Head)) => self.response(key, decoded, end_stream),
-                _ => self.trailers(key, decoded, end_stream),
-            };
-            return taken.map_or_else(|error| self.stream_error(now, key, error), |event| Ok(Some(event)));
-        }
-        let opens = self.role == Role::Server && id % 2 == 1 && id > self.last_peer_id;
-        if opens {
-            return self.request(now, id, decoded, end_stream);
-        }
-        self.frame_on_closed_stream(
-            now,
-            Head { len: block.len(), kind: kind::HEADERS, flags: 0, stream_id: id },
-        )
-    }
-
-    #[inline]
-    fn request(&mut self, now: Instant, id: u32, decoded: Decoded, end_stream: bool) -> Received {
-        self.last_peer_id = id;
-        if self.shutdown.refuses(id) || self.streams.len() >= self.config.max_concurrent_streams as usize {
-            // RFC 9113 §5.1.2: a stream beyond the announced number is refused.
-            return self.provoked_reset(now, id, ErrorCode::REFUSED_STREAM).map(|()| None);
-        }
-        let content_left = match self.judged.judge(Section::Request, &decoded) {
-            Ok(length) if end_stream && length.unwrap_or(0) != 0 => {
-                return self.provoked_reset(now, id, ErrorCode::PROTOCOL_ERROR).map(|()| None);
-            }
-            Ok(length) => length,
-            // RFC 9113 §8.1.1: a malformed request is a stream error. The application has not heard of it.
-            Err(error) => return self.provoked_reset(now, id, error.code).map(|()| None),
-        };
-        let state = if end_stream { State::HalfClosedRemote } else { State::Open };
-        let windows = (self.peer_settings.initial_window_size, self.config.initial_window_size());
-        let mut stream = Stream::new(id, state, Reading::Body, windows.0, windows.1);
-        stream.content_left = content_left;
-        let key = self.streams.insert(stream);
-        Ok(Some(Event::Headers { key, fields: decoded.fields, repeated: decoded.repeated, end_stream }))
-    }
-
-    fn response(&mut self, key: StreamKey, decoded: Decoded, end_stream: bool) -> Result<Event, StreamError> {
-        let content_left = self.judged.judge(Section::Response, &decoded)?;
-        if decoded.fields.get(Name::Status).is_some_and(|status| status.first() == Some(&b'1')) {
-            // RFC 9113 §8.1: an informational response does not end the stream.
-            if end_stream {
-                return Err(StreamError::protocol(
-                    "an informational response with END_STREAM (RFC 9113 §8.1)",
-                ));
-            }
-            return Ok(Event::Informational { key, fields: decoded.fields });
-        }
-        if let Some(stream) = self.streams.get_mut(key) {
-            stream.reading = Reading::Body;
-            // A response to HEAD may announce what it does not carry (RFC 9110 §8.6): without a body nothing is counted.
-            stream.content_left = content_left.filter(|_| !end_stream);
-        }
-        if end_stream {
-            self.end_remote(key);
-        }
-        Ok(Event::Headers { key, fields: decoded.fields, repeated: decoded.repeated, end_stream })
-    }
-
-    fn trailers(&mut self, key: StreamKey, decoded: Decoded, end_stream: bool) -> Result<Event, StreamError> {
-        let Some(stream) = self.streams.get(key) else { return Err(StreamError::protocol("no such stream")) };
-        if !stream.state.may_receive() {
-            let reason = "HEADERS after END_STREAM (RFC 9113 §5.1)";
-            return Err(StreamError { code: ErrorCode::STREAM_CLOSED, reason });
-        }
-        if !end_stream {
-            return Err(StreamError::protocol("trailers without END_STREAM (RFC 9113 §8.1)"));
-        }
-        if stream.content_left.is_some_and(|left| left != 0) {
-            return Err(StreamError::protocol("DATA does not add up to content-length (RFC 9113 §8.1.1)"));
-        }
-        self.judged.judge(Section::Trailers, &decoded)?;
-        self.end_remote(key);
-        Ok(Event::Trailers { key, fields: decoded.fields, repeated: decoded.repeated })
-    }
-
     fn receive_window_update(&mut self, now: Instant, head: Head, payload: &[u8]) -> Received {
         let &payload =
             payload.first_chunk::<4>().filter(|_| payload.len() == 4).ok_or(ConnectionError::local(
@@ -314,18 +55,9 @@ impl Connection {
                 "WINDOW_UPDATE is not four octets (RFC 9113 §6.9)",
             ))?;
         let increment = u32::from_be_bytes(payload) & 0x7fff_ffff;
+        self.explain_window_update(now)?;
         if head.stream_id == 0 {
-            self.send_window += i64::from(increment);
-            return match increment {
-                0 => Err(ConnectionError::protocol("WINDOW_UPDATE of 0 (RFC 9113 §6.9)")),
-                _ if self.send_window > i64::from(crate::settings::MAX_WINDOW) => {
-                    Err(ConnectionError::local(
-                        ErrorCode::FLOW_CONTROL_ERROR,
-                        "the connection's window is above 2^31-1 (RFC 9113 §6.9.1)",
-                    ))
-                }
-                _ => Ok(None),
-            };
+            return self.connection_window_update(now, increment);
         }
         let Some(key) = self.streams.key_of(head.stream_id) else {
             return self.frame_on_closed_stream(now, head);
@@ -335,12 +67,39 @@ impl Connection {
         }
         let Some(stream) = self.streams.get_mut(key) else { return Ok(None) };
         stream.send_window += i64::from(increment);
-        if stream.send_window > i64::from(crate::settings::MAX_WINDOW) {
+        if stream.send_window > i64::from(MAX_WINDOW) {
             let reason = "the stream's window is above 2^31-1 (RFC 9113 §6.9.1)";
             return self.stream_error(now, key, StreamError { code: ErrorCode::FLOW_CONTROL_ERROR, reason });
         }
+        if stream.send_window < SLIVER_BYTES && stream.waiting.is_some() {
+            self.idle_frame(now)?;
+        }
         self.take_turns(key);
         Ok(None)
+    }
+
+    fn connection_window_update(&mut self, now: Instant, increment: u32) -> Received {
+        if increment == 0 {
+            return Err(ConnectionError::protocol("WINDOW_UPDATE of 0 (RFC 9113 §6.9)"));
+        }
+        self.send_window += i64::from(increment);
+        if self.send_window > i64::from(MAX_WINDOW) {
+            let reason = "the connection's window is above 2^31-1 (RFC 9113 §6.9.1)";
+            return Err(ConnectionError::local(ErrorCode::FLOW_CONTROL_ERROR, reason));
+        }
+        if self.send_window < SLIVER_BYTES && !self.turns.is_empty() {
+            self.idle_frame(now)?;
+        }
+        Ok(None)
+    }
+
+    /// Two WINDOW_UPDATEs are explained by each DATA frame of ours: the stream's and the connection's. Others are idle.
+    fn explain_window_update(&mut self, now: Instant) -> Result<(), ConnectionError> {
+        if self.explained_updates > 0 {
+            self.explained_updates -= 1;
+            return Ok(());
+        }
+        self.idle_frame(now)
     }
 
     fn receive_settings(&mut self, now: Instant, head: Head, payload: &[u8]) -> Received {
@@ -353,30 +112,12 @@ impl Connection {
             return Err(ConnectionError::local(ErrorCode::FRAME_SIZE_ERROR, reason));
         }
         if is_ack {
-            if !self.settled {
-                return Err(ConnectionError::protocol("the first frame is not SETTINGS (RFC 9113 §3.4)"));
-            }
-            if self.unacknowledged_settings > 0 {
-                self.unacknowledged_settings -= 1;
-                self.decoder.set_max_table_size(self.config.header_table_size as usize);
-            }
-            return Ok(None);
+            return self.settings_acknowledged(now);
         }
         if self.settled {
             self.idle_frame(now)?;
         }
-        let before = self.peer_settings.initial_window_size;
-        self.peer_settings.apply(payload)?;
-        if self.role == Role::Client
-            && self.peer_settings.enable_push
-            && payload.chunks_exact(6).any(|p| p[1] == 2)
-        {
-            return Err(ConnectionError::protocol(
-                "a server announces SETTINGS_ENABLE_PUSH (RFC 9113 §6.5.2)",
-            ));
-        }
-        self.encoder.set_peer_max_table_size(self.peer_settings.header_table_size as usize);
-        self.change_send_windows(i64::from(self.peer_settings.initial_window_size) - i64::from(before))?;
+        self.take_settings(payload)?;
         if !self.settled {
             self.settled = true;
             self.header_deadline = None;
@@ -387,6 +128,35 @@ impl Connection {
         Ok(Some(Event::SettingsChanged))
     }
 
+    fn settings_acknowledged(&mut self, now: Instant) -> Received {
+        if !self.settled {
+            return Err(ConnectionError::protocol("the first frame is not SETTINGS (RFC 9113 §3.4)"));
+        }
+        if self.settings_deadline.take().is_none() {
+            return self.idle_frame(now).map(|()| None);
+        }
+        // RFC 9113 §4.3.1: from here on the peer keeps to the size that we announced.
+        self.decoder.set_max_table_size(self.config.header_table_size as usize);
+        Ok(None)
+    }
+
+    fn take_settings(&mut self, payload: &[u8]) -> Result<(), ConnectionError> {
+        let before = self.peer_settings.initial_window_size;
+        for (identifier, value) in Settings::parameters(payload) {
+            self.peer_settings.set(identifier, value)?;
+            // RFC 7541 §4.2: each size on the way counts, for the smallest of them empties the table.
+            if identifier == HEADER_TABLE_SIZE {
+                self.encoder.set_peer_max_table_size(value as usize);
+            }
+            if self.role == Role::Client && identifier == ENABLE_PUSH && value == 1 {
+                return Err(ConnectionError::protocol(
+                    "a server announces SETTINGS_ENABLE_PUSH (RFC 9113 §6.5.2)",
+                ));
+            }
+        }
+        self.change_send_windows(i64::from(self.peer_settings.initial_window_size) - i64::from(before))
+    }
+
     /// RFC 9113 §6.9.2: a new initial window changes the windows of all streams, below zero too.
     fn change_send_windows(&mut self, difference: i64) -> Result<(), ConnectionError> {
         if difference == 0 {
@@ -394,7 +164,7 @@ impl Connection {
         }
         for stream in self.streams.iter_mut() {
             stream.send_window += difference;
-            if stream.send_window > i64::from(crate::settings::MAX_WINDOW) {
+            if stream.send_window > i64::from(MAX_WINDOW) {
                 let reason = "SETTINGS_INITIAL_WINDOW_SIZE takes a window above 2^31-1 (RFC 9113 §6.9.2)";
                 return Err(ConnectionError::local(ErrorCode::FLOW_CONTROL_ERROR, reason));
             }
@@ -413,8 +183,11 @@ impl Connection {
             ConnectionError::local(ErrorCode::FRAME_SIZE_ERROR, "PING is not eight octets (RFC 9113 §6.7)"),
         )?;
         if head.has(flag::ACK) {
-            let of_shutdown = self.shutdown_acknowledged(&payload);
-            return Ok((!of_shutdown).then_some(Event::PingAcknowledged { payload }));
+            if self.shutdown_acknowledged(&payload) || self.bandwidth_measured(&payload) {
+                return Ok(None);
+            }
+            self.idle_frame(now)?;
+            return Ok(Some(Event::PingAcknowledged { payload }));
         }
         self.idle_frame(now)?;
         frame::put(&mut self.out, kind::PING, flag::ACK, 0, &payload);
@@ -435,7 +208,7 @@ impl Connection {
         if self.role == Role::Server {
             self.count_reset(now)?;
         }
-        self.remove_stream(key, super::reset::Closing::ResetByPeer);
+        self.remove_stream(key, Closing::ResetByPeer);
         Ok(Some(Event::Reset {
             key,
             code,
@@ -468,7 +241,8 @@ impl Connection {
         }
     }
 
-    fn receive_go_away(&mut self, head: Head, payload: Bytes) -> Received {
+    fn receive_go_away(&mut self, now: Instant, head: Head, payload: Bytes) -> Received {
+        self.idle_frame(now)?;
         if head.stream_id != 0 {
             return Err(ConnectionError::protocol("GOAWAY on a stream (RFC 9113 §6.8)"));
         }
@@ -484,6 +258,6 @@ impl Connection {
 }
 
 /// The stream that a priority names (RFC 7540 §6.3).
-fn depends_on(priority: &[u8]) -> u32 {
+pub(super) fn depends_on(priority: &[u8]) -> u32 {
     priority.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes) & 0x7fff_ffff)
 }

@@ -4,6 +4,7 @@ use super::{Connection, Role};
 use crate::error::{ConnectionError, ErrorCode, Initiator};
 use crate::event::Event;
 use crate::frame::{self, Head, kind};
+use crate::limits::Limit;
 use crate::stream::{State, StreamError};
 use crate::streams::StreamKey;
 use std::collections::VecDeque;
@@ -93,8 +94,34 @@ impl Connection {
         if self.streams.key_of(id).is_none() && self.closed_streams.find(id).is_none() {
             self.closed_streams.push(id, Closing::ResetByUs);
         }
-        // Streams beyond the limit that a peer opened before it knew the limit are no attack.
-        if code == ErrorCode::REFUSED_STREAM && self.unacknowledged_settings > 0 {
+        self.count_reset(now)
+    }
+
+    /// Whether no stream can be taken now, and for which reason.
+    #[inline]
+    pub(super) fn refuses_streams(&self) -> Option<Limit> {
+        if self.streams.len() >= self.config.max_concurrent_streams as usize {
+            // RFC 9113 §5.1.2: a stream beyond the announced number is refused.
+            return Some(Limit::ConcurrentStreams);
+        }
+        if self.under_pressure {
+            return Some(Limit::Memory);
+        }
+        (self.queued > self.config.send_budget).then_some(Limit::SendBudget)
+    }
+
+    /// RFC 9113 §8.7: nothing has been done with it, so the peer may try it again.
+    pub(super) fn refuse_stream(
+        &mut self,
+        now: Instant,
+        id: u32,
+        limit: Limit,
+    ) -> Result<(), ConnectionError> {
+        frame::put_reset(&mut self.out, id, ErrorCode::REFUSED_STREAM);
+        self.control_bytes += frame::HEAD_BYTES + 4;
+        self.closed_streams.push(id, Closing::ResetByUs);
+        // A peer that does not know the number of streams yet, or that meets a lack of ours, does no wrong.
+        if limit != Limit::ConcurrentStreams || self.settings_deadline.is_some() {
             return Ok(());
         }
         self.count_reset(now)
@@ -107,10 +134,7 @@ impl Connection {
         if floods.resets <= self.config.max_resets.saturating_add(floods.completed) {
             return Ok(());
         }
-        Err(ConnectionError::local(
-            ErrorCode::ENHANCE_YOUR_CALM,
-            "too many streams are reset (CVE-2023-44487)",
-        ))
+        Err(self.over(Limit::Resets, "too many streams are reset (CVE-2023-44487)"))
     }
 
     /// CVE-2019-9511 to 9518: frames that move no call along.
@@ -120,9 +144,14 @@ impl Connection {
         if floods.idle_frames <= self.config.max_idle_frames {
             return Ok(());
         }
-        let reason =
-            "too many frames that move nothing (PING, SETTINGS, PRIORITY, empty DATA or unknown ones)";
-        Err(ConnectionError::local(ErrorCode::ENHANCE_YOUR_CALM, reason))
+        let reason = "too many frames that move nothing (PING, SETTINGS, PRIORITY, WINDOW_UPDATE, empty DATA and the like)";
+        Err(self.over(Limit::IdleFrames, reason))
+    }
+
+    /// A limit is passed for which the connection ends.
+    pub(super) fn over(&mut self, limit: Limit, reason: &'static str) -> ConnectionError {
+        self.hits.count(limit);
+        ConnectionError::local(ErrorCode::ENHANCE_YOUR_CALM, reason)
     }
 
     /// A frame for a stream that has no place: idle or closed (RFC 9113 §5.1).
@@ -142,7 +171,9 @@ impl Connection {
             return self.idle_frame(now).map(|()| None);
         }
         match self.closed_streams.find(id) {
-            Some(Closing::ResetByUs) => Ok(None),
+            // RFC 9113 §5.1: it may have been under way. DATA is paid for with its bytes, a header block with ours.
+            Some(Closing::ResetByUs) if head.kind == kind::DATA => Ok(None),
+            Some(Closing::ResetByUs) => self.idle_frame(now).map(|()| None),
             Some(Closing::ResetByPeer) => {
                 self.provoked_reset(now, id, ErrorCode::STREAM_CLOSED).map(|()| None)
             }
@@ -191,8 +222,10 @@ impl Connection {
     pub(super) fn remove_stream(&mut self, key: StreamKey, closing: Closing) {
         let Some(stream) = self.streams.remove(key) else { return };
         self.closed_streams.push(stream.id, closing);
-        if stream.borrowed > 0 {
-            self.pool.pay_back(stream.borrowed);
+        self.queued -= stream.queued_bytes();
+        self.unread -= u64::from(stream.unread);
+        if stream.borrowed + stream.grown > 0 {
+            self.pool.pay_back(stream.borrowed, stream.grown);
             self.lend();
         }
         self.offer_streams();

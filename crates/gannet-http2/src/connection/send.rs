@@ -1,10 +1,11 @@
 //! What the application sends (RFC 9113 §5.2, §6.1, §6.2).
 
 use super::Connection;
-use crate::error::OpenError;
+use crate::error::{ErrorCode, Initiator, OpenError};
 use crate::event::Event;
-use crate::fields::Fields;
+use crate::fields::{Fields, Name};
 use crate::frame::{self, flag, kind};
+use crate::limits::Limit;
 use crate::output::Output;
 use crate::stream::{End, Reading, State, Stream, Waiting};
 use crate::streams::StreamKey;
@@ -33,19 +34,39 @@ impl Connection {
             self.open_refused = true;
             return Err(OpenError::TooManyStreams);
         }
+        if !self.fits_peer(fields) {
+            return Err(OpenError::FieldsTooLarge);
+        }
+        // RFC 8441 §3.
+        if !self.peer_settings.enable_connect_protocol && fields.get(Name::Protocol).is_some() {
+            return Err(OpenError::NoExtendedConnect);
+        }
         let id = self.next_id;
         self.next_id += 2;
         let state = if end_stream { State::HalfClosedLocal } else { State::Open };
         let windows = (self.peer_settings.initial_window_size, self.config.initial_window_size());
-        let key = self.streams.insert(Stream::new(id, state, Reading::Head, windows.0, windows.1));
+        let mut stream = Stream::new(id, state, Reading::Head, windows.0, windows.1);
+        stream.asked_head = fields.get(Name::Method) == Some(b"HEAD");
+        let key = self.streams.insert(stream);
         self.put_header_block(id, fields, end_stream);
         Ok(key)
+    }
+
+    /// Whether the peer takes a field section of this size (SETTINGS_MAX_HEADER_LIST_SIZE, RFC 9113 §10.5.1). One that
+    /// it does not take is never sent: `open` refuses it, elsewhere its stream is reset.
+    #[must_use]
+    #[inline]
+    pub fn fits_peer(&self, fields: &Fields) -> bool {
+        self.peer_settings.max_header_list_size.is_none_or(|most| fields.list_size() <= most as usize)
     }
 
     /// Sends a response's head (server): any number of informational ones, then the final one.
     pub fn send_headers(&mut self, key: StreamKey, fields: &Fields, end_stream: bool) {
         let Some(stream) = self.streams.get(key).filter(|stream| stream.state.may_send()) else { return };
         let id = stream.id;
+        if !self.fits_peer(fields) {
+            return self.reset_too_large(key);
+        }
         self.put_header_block(id, fields, end_stream);
         if end_stream {
             self.end_local(key);
@@ -70,18 +91,35 @@ impl Connection {
             if len > 0 {
                 stream.send_window -= len as i64;
                 self.send_window -= len as i64;
+                self.explained_updates = self.explained_updates.saturating_add(2);
                 self.out.put_slice(&frame::head(len, kind::DATA, 0, stream.id));
                 data.move_to(len, &mut self.out);
             }
             return;
         }
+        self.queued += len;
         stream.waiting.get_or_insert_default().data.append(data);
         self.take_turns(key);
+    }
+
+    /// Whether this many bytes more may wait for the peer ([`crate::Config::send_budget`]). Data is taken even so; who
+    /// asks before can say no in time.
+    #[must_use]
+    pub fn may_queue(&mut self, bytes: usize) -> bool {
+        let most = self.config.send_budget.saturating_mul(2);
+        let fits = self.queued + bytes <= most || bytes as i64 <= self.send_window;
+        if !fits {
+            self.hits.count(Limit::SendBudget);
+        }
+        fits
     }
 
     /// Ends our side with a field section, after the data that waits.
     #[inline]
     pub fn send_trailers(&mut self, key: StreamKey, fields: &Fields) {
+        if !self.fits_peer(fields) {
+            return self.reset_too_large(key);
+        }
         let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.state.may_send()) else { return };
         if let Some(waiting) = &mut stream.waiting {
             waiting.end.get_or_insert_with(|| End::Trailers(fields.clone()));
@@ -109,6 +147,7 @@ impl Connection {
             data.clear();
             return;
         };
+        self.queued += data.len();
         let waiting = stream.waiting.get_or_insert_default();
         waiting.data.append(data);
         waiting.end.get_or_insert(End::Data);
@@ -160,6 +199,8 @@ impl Connection {
             waiting.data.move_to(count, &mut self.out);
             stream.send_window -= count as i64;
             self.send_window -= count as i64;
+            self.queued -= count;
+            self.explained_updates = self.explained_updates.saturating_add(2);
         }
         if !last {
             stream.queued = true;
@@ -185,6 +226,20 @@ impl Connection {
             stream.queued = true;
             self.turns.push_back(key);
         }
+    }
+
+    fn reset_too_large(&mut self, key: StreamKey) {
+        if self.streams.get(key).is_none() {
+            return;
+        }
+        self.reset(key, ErrorCode::INTERNAL_ERROR);
+        self.events.push_back(Event::Reset {
+            key,
+            code: ErrorCode::INTERNAL_ERROR,
+            initiator: Initiator::Local,
+            reason: "a field section is larger than the peer takes (RFC 9113 §10.5.1)",
+            unprocessed: false,
+        });
     }
 
     /// HEADERS, and CONTINUATION where the block is larger than one frame.
