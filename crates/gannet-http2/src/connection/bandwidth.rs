@@ -1,8 +1,9 @@
 //! How much must be under way to keep a path full: bandwidth × delay, measured by PINGs.
 //!
-//! A window smaller than that makes the peer wait for WINDOW_UPDATE once in every round trip. What came between a PING
-//! and its answer is a sample: one round trip's worth of data. As long as the samples fill what is allowed and come
-//! faster than before, the window is what limits, and twice the sample is the next thing to try.
+//! A window smaller than that makes the peer wait for WINDOW_UPDATE once in every round trip. What comes from one DATA
+//! frame, with which a PING goes out, to that PING's answer is a sample: one round trip's worth of data. As long as the
+//! samples fill what is allowed and come faster than before, the window is what limits, and twice the sample is the next
+//! thing to try.
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ pub(super) struct Bandwidth {
     /// Bytes of DATA that the connection has ever received.
     received: u64,
     sample: Option<Sample>,
+    /// A stream has used half of its window since the last sample: a larger one could serve it.
+    wanted: bool,
     /// No sample before this time.
     rest_until: Option<Instant>,
     rest: Duration,
@@ -35,22 +38,29 @@ impl Bandwidth {
     const SHORTEST_REST: Duration = Duration::from_millis(100);
     const LONGEST_REST: Duration = Duration::from_secs(10);
 
-    #[inline]
-    pub(super) fn received(&mut self, bytes: u32) {
-        self.received += u64::from(bytes);
-    }
-
     /// The window that keeps the path full, as far as it is known.
     pub(super) fn product(&self) -> u32 {
         self.product
     }
 
-    /// Begins a sample; says whether the PING is to be sent.
-    pub(super) fn begin(&mut self, now: Instant, most: u32) -> bool {
-        let due = self.rest_until.is_none_or(|until| until <= now);
-        if self.sample.is_some() || !due || self.product >= most {
+    /// A stream has used half of its window. `most` is the largest that it could get.
+    pub(super) fn want(&mut self, most: u32) {
+        self.wanted = self.product < most;
+    }
+
+    /// DATA has come. Says whether a sample begins, for which the PING is to be sent.
+    #[inline]
+    pub(super) fn received(&mut self, now: Instant, bytes: u32) -> bool {
+        let begins = self.wanted && self.begin(now);
+        self.received += u64::from(bytes);
+        begins
+    }
+
+    fn begin(&mut self, now: Instant) -> bool {
+        if self.sample.is_some() || self.rest_until.is_some_and(|until| until > now) {
             return false;
         }
+        self.wanted = false;
         self.sample = Some(Sample { since: now, received_before: self.received });
         true
     }

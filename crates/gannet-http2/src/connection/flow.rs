@@ -10,6 +10,7 @@ use super::bandwidth::SAMPLE_PING;
 use crate::frame::{self, kind};
 use crate::streams::StreamKey;
 use std::collections::VecDeque;
+use std::time::Instant;
 
 /// The half of the budget that is lent.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Connection {
         // Credit goes out in batches, so that small messages do not each cause a frame.
         if stream.released >= (self.config.initial_window_size() + stream.grown) / 2 {
             self.give_credit(key);
-            self.measure_bandwidth();
+            self.bandwidth.want(self.largest_window());
         }
         if borrowed + grown > 0 {
             self.pool.pay_back(borrowed, grown);
@@ -122,9 +123,10 @@ impl Connection {
         frame::put_window_update(&mut self.out, stream.id, credit);
     }
 
-    /// A stream has used half of its window: perhaps it could use a larger one.
-    fn measure_bandwidth(&mut self) {
-        if self.bandwidth.begin(self.now, self.largest_window()) {
+    /// DATA counts as a sample of the path; where one begins its PING goes out.
+    #[inline]
+    pub(super) fn sample_bandwidth(&mut self, now: Instant, bytes: u32) {
+        if self.bandwidth.received(now, bytes) {
             frame::put(&mut self.out, kind::PING, 0, 0, &SAMPLE_PING);
         }
     }

@@ -90,7 +90,7 @@ impl Connection {
             return Err(ConnectionError::local(ErrorCode::FLOW_CONTROL_ERROR, reason));
         }
         self.receive_window -= i64::from(len);
-        self.bandwidth.received(len);
+        self.sample_bandwidth(now, len);
         self.return_connection_window(len);
         let (start, end) = frame::unpadded(head, &payload)
             .ok_or(ConnectionError::protocol("padding longer than the payload (RFC 9113 §6.1)"))?;
