@@ -111,6 +111,7 @@ setters! {
 const SMALLEST_WINDOW: u32 = 64 * 1024;
 /// A message of the largest size can always be lent beside what growing windows have taken: they get a quarter.
 const LENT_PART: u32 = 4;
+const LARGEST_PROMISED_BYTES: usize = 256 * 1024 * 1024;
 
 impl Config {
     /// The window of each stream: half the budget divided by the streams, so that what is granted can be held.
@@ -142,13 +143,13 @@ impl Config {
         (pool - pool / LENT_PART) as usize
     }
 
-    /// Raises the receive budget, where it is smaller, so that four messages of this size can be on their way at once.
-    /// A budget is at most 2^31-1 bytes, the largest window.
+    /// Raises the receive budget where a message of this size could not arrive otherwise. Above 256 MiB a limit of
+    /// messages is no promise that the windows could carry such a message.
     #[must_use]
     pub fn fits_messages(mut self, bytes: usize) -> Self {
-        let wanted =
-            u32::try_from(bytes.saturating_mul(8)).unwrap_or(u32::MAX).min(crate::settings::MAX_WINDOW);
-        self.receive_budget = self.receive_budget.max(wanted);
+        if self.largest_message() < bytes {
+            self.receive_budget = bytes.min(LARGEST_PROMISED_BYTES) as u32 * 4;
+        }
         self
     }
 
@@ -244,7 +245,7 @@ mod tests {
         let error = Config::default().receive_budget(1024 * 1024).check().unwrap_err();
         assert!(error.contains(&(256 * 2 * 64 * 1024).to_string()), "{error}");
         assert!(Config::default().largest_message() >= 4 * 1024 * 1024);
-        for bytes in [1, 4 << 20, 64 << 20, 200 << 20] {
+        for bytes in [1, 4 << 20, 64 << 20, 256 << 20] {
             let config = Config::default().fits_messages(bytes);
             assert!(config.largest_message() >= bytes, "{bytes}");
             config.check().unwrap();

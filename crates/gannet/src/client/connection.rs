@@ -71,7 +71,10 @@ impl<S: Io> ClientConnection<S> {
         (mailbox, ready): (Arc<Mailbox>, oneshot::Sender<Result<()>>),
         now: Instant,
     ) -> Self {
-        let transport = Transport::new(io, Connection::client(channel.settings().http2.clone(), now));
+        let settings = channel.settings();
+        // A message within its limit can always arrive.
+        let http2 = settings.http2.clone().fits_messages(settings.max_decoded_message);
+        let transport = Transport::new(io, Connection::client(http2, now));
         let attempts = Attempts {
             channel: channel.downgrade(),
             facts,
@@ -166,6 +169,9 @@ impl<S: Io> Future for ClientConnection<S> {
             this.transport.end_read();
             this.attempts.tell_start(&this.transport.http2);
             this.attempts.arm(this.now);
+            if this.transport.http2.is_abandoned() {
+                return Poll::Ready(());
+            }
             match this.transport.poll_write(cx, this.now) {
                 Poll::Ready(Err(error)) => {
                     this.lost(&error);
@@ -296,18 +302,35 @@ impl Attempts {
     }
 
     fn open(&mut self, http2: &mut Connection, now: Instant, attempt: Box<Attempt>) {
+        let blocked =
+            if self.waiting.is_empty() { self.try_open(http2, now, attempt) } else { Some(attempt) };
+        if let Some(attempt) = blocked {
+            self.wait(attempt);
+        }
+    }
+
+    /// Opens a stream for an attempt. It comes back where the server takes no more streams at present.
+    fn try_open(
+        &mut self,
+        http2: &mut Connection,
+        now: Instant,
+        attempt: Box<Attempt>,
+    ) -> Option<Box<Attempt>> {
         if attempt.state.is_cancelled() {
-            return;
+            return None;
         }
         if attempt.deadline.is_some_and(|at| at <= now) {
-            return attempt.fail(waited_too_long());
-        }
-        if !self.waiting.is_empty() {
-            return self.wait(attempt);
+            attempt.fail(waited_too_long());
+            return None;
         }
         match http2.open(&attempt.fields, false) {
             Ok(key) => self.opened(http2, key, *attempt),
-            Err(OpenError::TooManyStreams) => self.wait(attempt),
+            Err(OpenError::TooManyStreams) => return Some(attempt),
+            Err(error @ OpenError::FieldsTooLarge) => {
+                let text =
+                    "the call's metadata is larger than the server takes (SETTINGS_MAX_HEADER_LIST_SIZE)";
+                attempt.fail(Status::resource_exhausted(text).with_source(error));
+            }
             Err(error) => {
                 self.retire();
                 attempt
@@ -315,6 +338,7 @@ impl Attempts {
                     .end(Outcome::Unprocessed(Status::unavailable(error.to_string()).with_source(error)));
             }
         }
+        None
     }
 
     /// Waits for a free stream, at most until the call's deadline.
@@ -380,8 +404,10 @@ impl Attempts {
                 self.reset(key, code, initiator, reason, unprocessed);
             }
             Event::StreamsAvailable => {
-                for attempt in std::mem::take(&mut self.waiting) {
-                    self.open(http2, now, attempt);
+                while let Some(attempt) = self.waiting.pop_front() {
+                    if let Some(attempt) = self.try_open(http2, now, attempt) {
+                        return self.waiting.push_front(attempt);
+                    }
                 }
             }
             Event::GoAway { code, debug, .. } => {
@@ -467,7 +493,7 @@ impl Attempts {
         slot.deframer.detach(COPIED_BELOW_BYTES);
         // A small answer waits for its trailers, which are most often in the same read; it must not pin the buffer.
         let needed = slot.deframer.needed();
-        if needed > 0 && slot.state.pair.as_ref().is_none_or(|pair| pair.inbox.may_borrow()) {
+        if needed > 0 && slot.state.pair.as_ref().is_none_or(|pair| pair.inbox.may_borrow(needed)) {
             http2.request_credit(key, needed);
         }
     }
@@ -512,7 +538,7 @@ impl Attempts {
         let read = pair.inbox.take_read();
         http2.release_capacity(key, read.credit);
         let needed = slot.deframer.needed();
-        if needed > 0 && pair.inbox.may_borrow() {
+        if needed > 0 && pair.inbox.may_borrow(needed) {
             http2.request_credit(key, needed);
         }
         if read.abandoned {

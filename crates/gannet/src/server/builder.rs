@@ -257,6 +257,8 @@ impl Server {
 
     pub(crate) fn into_shared(mut self) -> Result<Arc<ServerShared>, ServeError> {
         self.http2.check().map_err(ServeError::Limits)?;
+        // A message within its limit can always arrive.
+        self.http2 = self.http2.fits_messages(self.limits.max_decoded_message);
         for path in &self.ends_on_drain {
             if !self.routes.end_on_drain(path) {
                 return Err(ServeError::Limits(format!("end_on_drain names {path}, which no service has")));

@@ -104,6 +104,9 @@ impl<S: Io> Future for ServerConnection<S> {
             this.drain_events(cx);
             this.transport.end_read();
             this.calls.arm(this.now);
+            if this.transport.http2.is_abandoned() {
+                return Poll::Ready(());
+            }
             match this.transport.poll_write(cx, this.now) {
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
                 Poll::Ready(Ok(())) if this.is_over() => {

@@ -13,6 +13,8 @@ use std::task::{Context, Poll, Waker};
 pub(crate) const COPIED_BELOW_BYTES: usize = 4 * 1024;
 /// Credit is given back in pieces of at least this many bytes, or when a message waits for it.
 const CREDIT_BATCH_BYTES: usize = 16 * 1024;
+/// A message that needs no more than this is on its way before its reader asks for it.
+const LENT_UNASKED_BYTES: usize = 64 * 1024;
 /// A reader that never waits lets others run after this many messages.
 const TURN_MESSAGES: usize = 256;
 
@@ -172,6 +174,9 @@ impl Inbox {
         }
         incoming.turn_messages = 0;
         incoming.waiting = Some(cx.waker().clone());
+        if std::mem::take(&mut incoming.starving) {
+            incoming.announce();
+        }
         Poll::Pending
     }
 
@@ -226,11 +231,12 @@ impl Inbox {
         Read { credit: std::mem::take(&mut incoming.credit), abandoned: incoming.abandoned }
     }
 
-    /// Asks for credit beyond the window, for a message whose rest does not fit into it. `false` while whole messages
-    /// wait to be read: the stream is announced again when the last of them is.
-    pub(crate) fn may_borrow(&self) -> bool {
+    /// Whether a begun message may borrow what it needs beyond the window. Much is lent only to a reader that waits for
+    /// it: one that sleeps would keep it from the others. `false` has the stream announced again when that changes.
+    pub(crate) fn may_borrow(&self, needed: usize) -> bool {
         let mut incoming = self.lock();
-        incoming.starving = !incoming.messages.is_empty();
+        let awaited = incoming.waiting.is_some() || needed <= LENT_UNASKED_BYTES;
+        incoming.starving = !incoming.messages.is_empty() || !awaited;
         !incoming.starving
     }
 

@@ -74,6 +74,9 @@ impl Calls {
                 http2.send_data(key, &mut self.outgoing);
             }
         }
+        let too_much = matches!(result, Ok(Answer::One))
+            && call.as_mut().is_some_and(|call| !http2.may_queue(call.response_mut().len()));
+        let result = if too_much { Err(not_fetched()) } else { result };
         match (result, &mut call) {
             (Ok(Answer::One), Some(call)) => {
                 self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
@@ -160,8 +163,9 @@ impl Calls {
         let Some(pair) = running.pair.as_ref().map(Arc::clone) else { return };
         let read = pair.inbox.take_read();
         http2.release_capacity(key, read.credit);
-        if running.deframer.needed() > 0 && !running.broken && pair.inbox.may_borrow() {
-            http2.request_credit(key, running.deframer.needed());
+        let needed = running.deframer.needed();
+        if needed > 0 && !running.broken && pair.inbox.may_borrow(needed) {
+            http2.request_credit(key, needed);
         }
         if http2.queued(key) >= QUEUED_PER_STREAM_BYTES {
             return;
@@ -175,4 +179,10 @@ impl Calls {
             http2.send_data(key, &mut self.outgoing);
         }
     }
+}
+
+fn not_fetched() -> Status {
+    Status::resource_exhausted(
+        "the client does not fetch its answers: too much waits for it on this connection",
+    )
 }

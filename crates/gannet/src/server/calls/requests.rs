@@ -190,8 +190,9 @@ impl Calls {
             return;
         }
         running.deframer.detach(crate::stream::COPIED_BELOW_BYTES);
-        if running.deframer.needed() > 0 && pair.inbox.may_borrow() {
-            http2.request_credit(key, running.deframer.needed());
+        let needed = running.deframer.needed();
+        if needed > 0 && pair.inbox.may_borrow(needed) {
+            http2.request_credit(key, needed);
         }
     }
 }

@@ -1,0 +1,70 @@
+//! Limits through the whole stack: who is slow, or means harm, does not hold up the others.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod greeter;
+
+use gannet::{Channel, Code, Http2Config, Server};
+use greeter::{GreeterClient, GreeterServer, Plain, hello};
+
+/// A client of a server on a free port, both with these limits.
+async fn connect(server: Server, config: Http2Config) -> GreeterClient {
+    let bound = server.add(GreeterServer::new(Plain::default())).bind(["127.0.0.1:0"]).await.unwrap();
+    let target = format!("ipv4:{}", bound.addresses()[0]);
+    tokio::spawn(bound.serve());
+    GreeterClient::new(Channel::builder(&target).unwrap().http2(config).build())
+}
+
+/// Ten handlers sleep with a large message under way; ninety others get theirs, over the smallest windows.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_that_sleep_hold_up_nobody() {
+    let config = Http2Config::default().max_concurrent_streams(100).receive_budget(100 * 64 * 1024 * 2);
+    let client = connect(Server::new().http2(config.clone()), config).await;
+    let large = hello(&"x".repeat(2 << 20));
+    for _ in 0..10 {
+        let (client, large) = (client.clone(), large.clone());
+        tokio::spawn(async move {
+            let mut batch = client.batch();
+            batch.send(hello("for ever")).await.unwrap();
+            batch.send(large).await.unwrap();
+            batch.finish().await
+        });
+    }
+    let others: Vec<_> = (0..90)
+        .map(|_| {
+            let (client, large) = (client.clone(), large.clone());
+            tokio::spawn(async move {
+                let mut batch = client.batch();
+                batch.send(large).await?;
+                batch.finish().await
+            })
+        })
+        .collect();
+    for other in others {
+        assert_eq!(other.await.unwrap().unwrap(), large);
+    }
+}
+
+/// A message limit above what the default budget can lend: such a message arrives all the same.
+#[tokio::test]
+async fn a_message_as_large_as_its_limit_arrives() {
+    let server = Server::new().max_decoded_message(40 << 20).add(GreeterServer::new(Plain::default()));
+    let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
+    let target = format!("ipv4:{}", bound.addresses()[0]);
+    tokio::spawn(bound.serve());
+    let channel = Channel::builder(&target).unwrap().max_decoded_message(40 << 20).build();
+    let text = "x".repeat(39 << 20);
+    let answer = GreeterClient::new(channel).greet(hello(&text)).await.unwrap();
+    assert_eq!(answer.0.len(), text.len() + "Hello ".len());
+}
+
+/// RFC 9113 §10.5.1: metadata that the server does not take ends its own call, with a reason.
+#[tokio::test]
+async fn metadata_beyond_the_servers_limit() {
+    let client = connect(Server::new(), Http2Config::default()).await;
+    client.greet(hello("you")).await.unwrap();
+    let error = client.greet(hello("you")).metadata("x-long", &"a".repeat(20_000)).await.unwrap_err();
+    assert_eq!(error.code(), Code::ResourceExhausted, "{error}");
+    assert!(error.message().contains("larger than the server takes"), "{error}");
+    client.greet(hello("you")).await.unwrap();
+}
