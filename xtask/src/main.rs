@@ -12,7 +12,6 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-bench unary           server CPU per call beside tonic, h2 and the limit; needs h2load, protoc and two CPUs
 fuzz [--seconds N]    every fuzz target for N seconds (60)
 gen [--check]         write the generated code that is kept in the repository, or say what is not current
 interop               the official cases against grpc-js and grpcio, in both roles; needs node and python3
@@ -22,12 +21,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match words.as_slice() {
-        ["bench", "unary"] => bench::unary(),
+        ["bench", rest @ ..] => bench::run(rest),
         ["fuzz", rest @ ..] => fuzz::run(rest),
         ["gen", ..] => r#gen::run(&arguments[1..]),
         ["interop"] => interop::run(),
         ["interop", "h2spec"] => h2spec::run(),
-        _ => Err(USAGE.to_owned()),
+        _ => Err(format!("{USAGE}\n{}", bench::USAGE)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

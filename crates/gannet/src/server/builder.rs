@@ -34,6 +34,7 @@ pub struct Server {
     http: Option<Arc<dyn HttpHandler>>,
     foreign: Option<Arc<dyn ForeignConnection>>,
     always_spawn: bool,
+    inline_limit: Duration,
     handshake_timeout: Duration,
     observer: Observer,
     threads: usize,
@@ -66,6 +67,7 @@ impl Server {
             http: None,
             foreign: None,
             always_spawn: false,
+            inline_limit: Duration::from_micros(5),
             handshake_timeout: Duration::from_secs(10),
             observer: Observer::default(),
             threads: 1,
@@ -192,10 +194,19 @@ impl Server {
     }
 
     /// Runs every handler in a task of its own from its first poll on. By default a method whose first poll is quick
-    /// (below 5 µs on average) is polled first in its connection's task, which saves a task for what is ready at once.
+    /// (see [`Server::inline_limit`]) is polled first in its connection's task, which saves a task for what is ready at once.
     #[must_use]
     pub fn always_spawn(mut self) -> Self {
         self.always_spawn = true;
+        self
+    }
+
+    /// How long the first poll of a method's handler may take, on average, for it to run in its connection's task.
+    /// Default 5 µs. A higher limit saves tasks where handlers compute, and delays the other calls of a connection by
+    /// as much.
+    #[must_use]
+    pub fn inline_limit(mut self, limit: Duration) -> Self {
+        self.inline_limit = limit;
         self
     }
 
@@ -281,6 +292,7 @@ impl Server {
             http: self.http,
             foreign: self.foreign,
             always_spawn: self.always_spawn,
+            inline_limit_nanos: u32::try_from(self.inline_limit.as_nanos()).unwrap_or(u32::MAX),
             handshake_timeout: self.handshake_timeout,
             observer: self.observer,
             max_connections: self.max_connections,

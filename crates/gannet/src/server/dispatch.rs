@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::task::unconstrained;
 
 /// A call at its end. The call comes back with its response metadata, except from a panic.
@@ -126,16 +126,15 @@ pub(super) enum Dispatch {
 }
 
 impl Inline {
-    /// Above this a method's calls are spawned.
-    const LONGEST: Duration = Duration::from_micros(5);
     /// The clock is read every so many calls; it costs 28 ns a look.
     const MEASURED_EVERY: u32 = 8;
     /// A spawned method gets another chance every so many calls.
     const TRIED_AGAIN_EVERY: u32 = 1024;
 
-    pub(super) fn dispatch(&self) -> Dispatch {
+    /// `longest_nanos`: above this average a method's calls are spawned.
+    pub(super) fn dispatch(&self, longest_nanos: u32) -> Dispatch {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
-        if self.average.load(Ordering::Relaxed) > Self::LONGEST.as_nanos() as u32 {
+        if self.average.load(Ordering::Relaxed) > longest_nanos {
             return if call.is_multiple_of(Self::TRIED_AGAIN_EVERY) {
                 Dispatch::Measured
             } else {
@@ -145,17 +144,13 @@ impl Inline {
         if call.is_multiple_of(Self::MEASURED_EVERY) { Dispatch::Measured } else { Dispatch::Here }
     }
 
-    pub(super) fn measured(&self, since: Instant) {
+    pub(super) fn measured(&self, since: Instant, longest_nanos: u32) {
         let nanos = u32::try_from(since.elapsed().as_nanos()).unwrap_or(u32::MAX);
         let before = self.average.load(Ordering::Relaxed);
         // One slow poll (a page fault, a descheduled thread) must not condemn a method: an eighth of the new value.
         let average = if before == 0 { nanos } else { before - before / 8 + nanos / 8 };
         // A spawned method that was quick this time has earned a fresh start.
-        let average = if before > Self::LONGEST.as_nanos() as u32 && nanos < Self::LONGEST.as_nanos() as u32 {
-            nanos
-        } else {
-            average
-        };
+        let average = if before > longest_nanos && nanos < longest_nanos { nanos } else { average };
         self.average.store(average, Ordering::Relaxed);
     }
 }
@@ -163,24 +158,27 @@ impl Inline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    const LONGEST_NANOS: u32 = 5_000;
 
     #[test]
     fn a_slow_method_is_spawned_and_gets_another_chance() {
         let inline = Inline::default();
-        assert_eq!(inline.dispatch(), Dispatch::Measured);
+        assert_eq!(inline.dispatch(LONGEST_NANOS), Dispatch::Measured);
         inline.average.store(50_000, Ordering::Relaxed);
-        let dispatched: Vec<_> = (0..2048).map(|_| inline.dispatch()).collect();
+        let dispatched: Vec<_> = (0..2048).map(|_| inline.dispatch(LONGEST_NANOS)).collect();
         assert_eq!(dispatched.iter().filter(|d| **d == Dispatch::Measured).count(), 2);
         assert!(!dispatched.contains(&Dispatch::Here));
-        inline.measured(Instant::now());
-        assert_ne!(inline.dispatch(), Dispatch::Spawned);
+        inline.measured(Instant::now(), LONGEST_NANOS);
+        assert_ne!(inline.dispatch(LONGEST_NANOS), Dispatch::Spawned);
     }
 
     #[test]
     fn one_slow_poll_does_not_condemn_a_quick_method() {
         let inline = Inline::default();
         inline.average.store(500, Ordering::Relaxed);
-        inline.measured(Instant::now() - Duration::from_micros(30));
-        assert_ne!(inline.dispatch(), Dispatch::Spawned);
+        inline.measured(Instant::now() - Duration::from_micros(30), LONGEST_NANOS);
+        assert_ne!(inline.dispatch(LONGEST_NANOS), Dispatch::Spawned);
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct ServerShared {
     pub(super) http: Option<Arc<dyn HttpHandler>>,
     pub(super) foreign: Option<Arc<dyn ForeignConnection>>,
     pub(super) always_spawn: bool,
+    /// A method whose first poll is longer on average has its calls spawned.
+    pub(super) inline_limit_nanos: u32,
     pub(super) handshake_timeout: Duration,
     pub(super) observer: Observer,
     pub(super) max_connections: usize,

@@ -20,14 +20,16 @@ impl Calls {
     pub(super) fn run(&mut self, http2: &mut Connection, key: StreamKey, route_index: usize, call: Call) {
         let Some(route) = self.server.routes.get(route_index) else { return };
         let future = dispatch::run(Arc::clone(&self.server), Arc::clone(&route.service), route.method, call);
-        let dispatch = if self.server.always_spawn { Dispatch::Spawned } else { route.inline.dispatch() };
+        let longest = self.server.inline_limit_nanos;
+        let dispatch =
+            if self.server.always_spawn { Dispatch::Spawned } else { route.inline.dispatch(longest) };
         let first = match dispatch {
             Dispatch::Spawned => FirstPoll::Pending(future),
             Dispatch::Here => dispatch::first_poll(future),
             Dispatch::Measured => {
                 let start = Instant::now();
                 let first = dispatch::first_poll(future);
-                route.inline.measured(start);
+                route.inline.measured(start, longest);
                 first
             }
         };
