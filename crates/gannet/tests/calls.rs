@@ -37,7 +37,9 @@ async fn all_four(client: &GreeterClient) {
     for text in ["a", "b", "c"] {
         batch.send(hello(text)).await.unwrap();
     }
-    assert_eq!(batch.finish().await.unwrap(), hello("abc"));
+    let response = batch.response().await.unwrap();
+    assert_eq!(response.message, hello("abc"));
+    assert_eq!(response.trailers.get("x-length"), Some("3"));
 
     let (mut outbound, mut inbound) = client.chat().await.unwrap();
     for text in ["x", "y"] {

@@ -2,7 +2,7 @@
 
 use super::call::{CallState, Options, call_setters};
 use super::channel::Channel;
-use super::unary::{compressed, encode};
+use super::unary::{UnaryResponse, compressed, encode};
 use crate::call::{Call, Opening, Request};
 use crate::compression::Encodings;
 use crate::driver::clock;
@@ -138,7 +138,15 @@ impl<Req, Res> ClientStreaming<Req, Res> {
     ///
     /// # Errors
     /// The status that the call ended with.
-    pub async fn finish(mut self) -> Result<Res> {
+    pub async fn finish(self) -> Result<Res> {
+        self.response().await.map(|response| response.message)
+    }
+
+    /// As [`ClientStreaming::finish`], with the metadata that came with the answer.
+    ///
+    /// # Errors
+    /// The status that the call ended with.
+    pub async fn response(mut self) -> Result<UnaryResponse<Res>> {
         self.open().await?;
         let Some((sender, mut receiver)) = self.open.take() else {
             return Err(Status::internal("the call was not opened"));
@@ -147,7 +155,10 @@ impl<Req, Res> ClientStreaming<Req, Res> {
         let answer = receiver.next().await?;
         // statuscodes.md: another number of answers than one is UNIMPLEMENTED.
         match (answer, receiver.next().await?) {
-            (Some(answer), None) => Ok(answer),
+            (Some(message), None) => {
+                let (headers, trailers) = (receiver.headers().await?, receiver.trailers());
+                Ok(UnaryResponse { message, headers, trailers, compression: receiver.compression() })
+            }
             (None, _) => Err(Status::unimplemented("the server ended the call without an answer")),
             (Some(_), Some(_)) => Err(Status::unimplemented("the server sent more than one answer")),
         }

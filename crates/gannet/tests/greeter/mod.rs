@@ -194,6 +194,7 @@ impl Plain {
             }
             all.push_str(&text);
         }
+        call.set_trailer("x-length", &all.len().to_string())?;
         Ok(Hello(all))
     }
 
