@@ -1,0 +1,131 @@
+//! The server: all services together, from the start to the drain.
+
+use crate::cli::ServeOptions;
+use crate::log::CallLog;
+use crate::store::{Store, StoreError};
+use crate::users;
+use gannet::{Bound, ListenAddress, ServeError, Server};
+use gannet_services::health::Health;
+use std::io::Write;
+use std::time::Duration;
+use std::{fmt, io};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Serves until SIGTERM or Ctrl-C, then drains.
+///
+/// # Errors
+/// Where it can't begin: the data folder, an address.
+pub async fn run(options: ServeOptions) -> Result<(), RunError> {
+    // From the first line of output on, a signal drains.
+    let mut stop = Stop::listen().map_err(RunError::Signals)?;
+    let store = Store::open(&options.data).await?;
+    let bound = server(store.clone(), options.max_upload).await?.bind(&options.listen).await?;
+    announce(&bound.addresses());
+    serve_until(bound, &mut stop, options.grace).await;
+    // What is left in the log of the database goes into it; where something still holds it, the next start does that.
+    let _ = tokio::time::timeout(Duration::from_secs(2), store.close()).await;
+    Ok(())
+}
+
+/// A server with every service of the storefront on this store.
+///
+/// # Errors
+/// Where a service can't begin on what the store holds.
+pub async fn server(store: Store, _max_upload_bytes: u64) -> Result<Server, RunError> {
+    let server = Server::new()
+        .intercept(CallLog)
+        // Where a client sets no deadline, nothing unary hangs for ever.
+        .unary_time_limit(Duration::from_secs(30))
+        .add(users::service(store))
+        .end_on_drain("/user.v1.UserService/UserChat")
+        .add(Health::new().service());
+    Ok(server)
+}
+
+/// Says on standard output where calls can be made, one line for each address.
+fn announce(addresses: &[ListenAddress]) {
+    let mut stdout = io::stdout().lock();
+    for address in addresses {
+        // Whoever closed the output does not want to know.
+        let _ = writeln!(stdout, "listening on {address}");
+    }
+    let _ = stdout.flush();
+}
+
+async fn serve_until(bound: Bound, stop: &mut Stop, grace: Duration) {
+    let handle = bound.handle();
+    let serving = tokio::spawn(bound.serve());
+    stop.asked().await;
+    tracing::info!("shutting down: running calls may take {grace:?}; once more to end at once");
+    tokio::select! {
+        report = handle.shutdown(grace) => {
+            tracing::info!("shut down: {} connections ended, {} were cut", report.drained, report.cut);
+        }
+        () = stop.asked() => tracing::warn!("asked twice: running calls are cut"),
+    }
+    serving.abort();
+}
+
+/// The ways to ask the program to end.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> io::Result<Self> {
+        let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
+        Ok(Self { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Why the program could not begin to serve.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The data folder can't be used.
+    Store(StoreError),
+    /// An address can't be listened on.
+    Serve(ServeError),
+    /// The system does not let the program hear its signals.
+    Signals(io::Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Store(error) => error.fmt(f),
+            RunError::Serve(error) => error.fmt(f),
+            RunError::Signals(error) => write!(f, "can't wait for SIGTERM and Ctrl-C: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RunError::Store(error) => error.source(),
+            RunError::Serve(error) => error.source(),
+            RunError::Signals(error) => Some(error),
+        }
+    }
+}
+
+impl From<StoreError> for RunError {
+    fn from(error: StoreError) -> Self {
+        RunError::Store(error)
+    }
+}
+
+impl From<ServeError> for RunError {
+    fn from(error: ServeError) -> Self {
+        RunError::Serve(error)
+    }
+}

@@ -1,0 +1,100 @@
+//! The program itself, on a free port.
+
+use gannet::Channel;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A storefront that runs as a process. Dropped, it is killed.
+pub struct Program {
+    child: Child,
+    pub address: String,
+    log: Option<ChildStderr>,
+}
+
+/// How long anything may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Program {
+    /// Starts it on this folder, and returns once it listens.
+    pub fn start(data: &Path, arguments: &[&str]) -> Self {
+        let mut child = command(&["--listen", "127.0.0.1:0"])
+            .arg("--data")
+            .arg(data)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let log = child.stderr.take();
+        match line.trim_end().strip_prefix("listening on ") {
+            Some(address) => Self { address: address.to_owned(), child, log },
+            None => panic!("it does not listen: {line:?} {:?}", read(log)),
+        }
+    }
+
+    pub fn channel(&self) -> Channel {
+        Channel::new(&format!("ipv4:{}", self.address)).unwrap()
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end, as an init system does.
+    pub fn terminate(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    }
+
+    /// Waits for its end: its status and what it logged.
+    pub async fn ended(mut self) -> (ExitStatus, String) {
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the program does not end");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        (status, read(self.log.take()))
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a program that must not start says: one line.
+pub fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let Output { status, stdout, stderr } =
+        command(arguments).envs(environment.iter().copied()).output().unwrap();
+    let message = String::from_utf8(stderr).unwrap();
+    assert!(!status.success() && stdout.is_empty(), "{message}");
+    message
+}
+
+/// The program with these arguments and nothing from this environment.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_storefront"));
+    for variable in ["STOREFRONT_LISTEN", "STOREFRONT_DATA", "RUST_LOG"] {
+        command.env_remove(variable);
+    }
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn read(log: Option<ChildStderr>) -> String {
+    let mut text = String::new();
+    log.unwrap().read_to_string(&mut text).unwrap();
+    text
+}
