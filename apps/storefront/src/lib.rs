@@ -5,6 +5,7 @@ pub mod cli;
 pub mod files;
 pub mod log;
 pub mod orders;
+pub mod outgoing;
 pub mod server;
 pub mod store;
 pub mod time;
