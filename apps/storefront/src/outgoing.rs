@@ -63,19 +63,27 @@ impl<M> Clone for Shared<M> {
 pub struct Outgoing<M>(Arc<Queue<M>>);
 
 impl<M> Outgoing<M> {
-    /// Adds a message, and never waits. Where there is no room for it the reader is let go. Without effect for a reader
-    /// that has gone.
-    pub fn push(&self, message: &Shared<M>) {
+    /// Adds a message, and never waits. Where there is no room for it the reader is let go. Says whether the reader is
+    /// still there.
+    pub fn push(&self, message: &Shared<M>) -> bool {
+        self.push_all(std::slice::from_ref(message))
+    }
+
+    /// Adds messages that come at once, as [`Outgoing::push`]: that they are many does not make the reader a slow one.
+    /// Only what waited before them counts against [`MAX_MESSAGES`], while [`MAX_BYTES`] always holds.
+    pub fn push_all(&self, burst: &[Shared<M>]) -> bool {
         let mut state = self.0.lock();
-        let State::Open { messages, bytes, .. } = &mut *state else { return };
-        if messages.len() == MAX_MESSAGES || *bytes + message.bytes > MAX_BYTES {
+        let State::Open { messages, bytes, .. } = &mut *state else { return false };
+        *bytes += burst.iter().map(|message| message.bytes).sum::<usize>();
+        let fits = messages.len() < MAX_MESSAGES && *bytes <= MAX_BYTES;
+        if fits {
+            messages.extend(burst.iter().cloned());
+        } else {
             *state = State::Overflowed;
             self.0.overflowed.notify_one();
-        } else {
-            *bytes += message.bytes;
-            messages.push_back(message.clone());
         }
         self.0.arrived.notify_one();
+        fits
     }
 
     /// Nothing more will be pushed: the delivery ends with OK once all that waits is sent.
