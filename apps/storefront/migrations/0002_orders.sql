@@ -3,10 +3,14 @@ CREATE TABLE orders (
     id TEXT PRIMARY KEY,
     user_id TEXT NOT NULL,
     status INTEGER NOT NULL,
+    -- When the status last changed.
+    status_changed_at_ns INTEGER NOT NULL,
     total_currency TEXT NOT NULL,
     total_units INTEGER NOT NULL,
     total_nanos INTEGER NOT NULL,
-    created_at_ns INTEGER NOT NULL
+    -- Not one number of nanoseconds: an imported order may be of any year that a Timestamp can say.
+    created_at_seconds INTEGER NOT NULL,
+    created_at_nanos INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE order_items (
     order_id TEXT NOT NULL REFERENCES orders (id) ON DELETE CASCADE,

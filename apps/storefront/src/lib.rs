@@ -1,5 +1,6 @@
 //! The storefront: users, orders, files and chat, served over gannet on an embedded database.
 
+mod batch;
 pub mod chat;
 pub mod cli;
 pub mod files;
