@@ -102,3 +102,80 @@ fn no_user(user_id: &str) -> Status {
     Status::not_found(format!("User {user_id} not found"))
         .with_detail(ResourceInfo::of("user.v1.User", user_id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::order::v1::{Money, OrderServiceClient, Side};
+    use gannet::Channel;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// Waits for what follows from a client's going away.
+    async fn wait_until(reached: impl Fn() -> bool) {
+        let reached = async {
+            while !reached() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), reached).await.unwrap();
+    }
+
+    /// Watchers and traders that end, cancel or lose their connection.
+    #[tokio::test]
+    async fn nobody_stays_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        sqlx::query(
+            "INSERT INTO orders VALUES ('1', 'ann', 1, 0, 'EUR', 1, 0, 0, 0), ('2', 'ann', 4, 0, 'EUR', 1, 0, 0, 0)",
+        )
+        .execute(&store.writer)
+        .await
+        .unwrap();
+        let (watchers, market) = (Watchers::default(), Market::default());
+        let orders = Arc::new(Orders { store, watchers: watchers.clone(), market: market.clone() });
+        let client = OrderServiceClient::new(Channel::in_process(OrderServiceServer::from_arc(orders)));
+
+        let watch = |id: &str| WatchOrderRequest { order_id: id.into(), ..Default::default() };
+        let mut over = client.watch_order(watch("2")).await.unwrap();
+        over.next().await.unwrap();
+        assert_eq!(over.next().await.unwrap(), None);
+        client.watch_order(watch("none")).await.unwrap().next().await.unwrap_err();
+        wait_until(|| watchers.count() == 0).await;
+        let mut cancelled = client.watch_order(watch("1")).await.unwrap();
+        cancelled.next().await.unwrap();
+        assert_eq!(watchers.count(), 1);
+        drop(cancelled);
+        wait_until(|| watchers.count() == 0).await;
+
+        let price = Money { currency_code: "EUR".into(), units: 1, ..Default::default() };
+        let offer = OrderMatch {
+            order_id: "a".into(),
+            product_id: "tea".into(),
+            side: Side::Buy.into(),
+            quantity: 1,
+            price: price.into(),
+            ..Default::default()
+        };
+        for cancels in [false, true] {
+            let (mut offers, mut fills) = client.match_orders().await.unwrap();
+            offers.send(offer.clone()).await.unwrap();
+            wait_until(|| !market.is_empty()).await;
+            if cancels {
+                drop(fills);
+            } else {
+                offers.finish();
+                assert_eq!(fills.next().await.unwrap(), None);
+            }
+            wait_until(|| market.is_empty()).await;
+        }
+
+        let mut lost = client.watch_order(watch("1")).await.unwrap();
+        lost.next().await.unwrap();
+        let (mut offers, fills) = client.match_orders().await.unwrap();
+        offers.send(offer).await.unwrap();
+        wait_until(|| watchers.count() == 1 && !market.is_empty()).await;
+        drop((client, lost, offers, fills));
+        wait_until(|| watchers.count() == 0 && market.is_empty()).await;
+    }
+}

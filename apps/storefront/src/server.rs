@@ -3,7 +3,7 @@
 use crate::cli::ServeOptions;
 use crate::log::CallLog;
 use crate::store::{Store, StoreError};
-use crate::users;
+use crate::{orders, users};
 use gannet::{Bound, ListenAddress, ServeError, Server};
 use gannet_services::health::Health;
 use std::io::Write;
@@ -36,8 +36,11 @@ pub async fn server(store: Store, _max_upload_bytes: u64) -> Result<Server, RunE
         .intercept(CallLog)
         // Where a client sets no deadline, nothing unary hangs for ever.
         .unary_time_limit(Duration::from_secs(30))
-        .add(users::service(store))
+        .add(users::service(store.clone()))
         .end_on_drain("/user.v1.UserService/UserChat")
+        .add(orders::service(store))
+        .end_on_drain("/order.v1.OrderService/WatchOrder")
+        .end_on_drain("/order.v1.OrderService/MatchOrders")
         .add(Health::new().service());
     Ok(server)
 }

@@ -77,6 +77,11 @@ impl Books {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.books.is_empty() && self.open.is_empty() && self.streams.is_empty()
+    }
+
     /// An offer is filled, and off its book.
     fn close(&mut self, order_id: &Arc<str>) {
         let Some(open) = self.open.remove(order_id) else { return };

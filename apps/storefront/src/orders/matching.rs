@@ -27,10 +27,14 @@ pub(super) async fn trade(
     let placing = async {
         while let Some(offer) = offers.next().await? {
             stall.place(&checks::offer(offer)?)?;
+            // The deliveries, ours and the others', get their turn before the next offer.
+            tokio::task::yield_now().await;
         }
         Ok(())
     };
     let end = tokio::select! {
+        // What waits goes first: a client that reads is not let go for what it sends itself.
+        biased;
         end = &mut delivery => return end,
         end = placing => end,
     };
@@ -65,6 +69,12 @@ impl Market {
         floor.next_stream += 1;
         floor.streams.insert(stream, outgoing);
         Stall { market: self.clone(), stream }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        let floor = self.lock();
+        floor.streams.is_empty() && floor.books.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, Floor> {

@@ -71,6 +71,11 @@ impl Watchers {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<UnboundedSender<OrderStatusUpdate>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

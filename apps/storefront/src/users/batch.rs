@@ -3,14 +3,12 @@
 use super::checks;
 use super::password::Passwords;
 use super::record::{self, New};
+use crate::batch::{Listed, count, next_portion};
 use crate::proto::user::v1::{BatchCreateUsersResponse, CreateUserRequest, User};
 use crate::store::Store;
-use gannet::buffa::Message;
 use gannet::{Call, Receiver, Result, ResultExt};
 use std::collections::VecDeque;
-use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
 
 /// Creates what is valid, in the order of arrival, and counts the rest.
 ///
@@ -22,41 +20,18 @@ pub(super) async fn create(
     mut requests: Receiver<CreateUserRequest>,
 ) -> Result<BatchCreateUsersResponse> {
     let mut summary = Summary::default();
-    while let Some(first) = requests.next().await? {
-        let portion = gather(first, &mut requests).await?;
+    while let Some(portion) = next_portion(&mut requests).await? {
         let arrived = portion.len();
         let valid = prepare(portion, passwords).await?;
         let created = commit(store, valid).await.internal("storing users")?;
         summary.failures += arrived - created.len();
-        created.into_iter().for_each(|user| summary.add(user));
+        summary.successes += created.len();
+        created.into_iter().for_each(|user| summary.users.add(user));
     }
-    if summary.truncated {
+    if summary.users.truncated {
         call.set_trailer("users-truncated", "true")?;
     }
     Ok(summary.into())
-}
-
-/// One transaction takes so many users, or so many bytes of them, or what arrives in so long a time.
-const PORTION_USERS: usize = 1_000;
-const PORTION_BYTES: usize = 1024 * 1024;
-const PORTION_TIME: Duration = Duration::from_millis(200);
-
-/// What has come, without waiting long for more: a client that sends little by little has it stored little by little.
-async fn gather(
-    first: CreateUserRequest,
-    requests: &mut Receiver<CreateUserRequest>,
-) -> Result<Vec<CreateUserRequest>> {
-    let end = Instant::now() + PORTION_TIME;
-    let mut bytes = first.encoded_len() as usize;
-    let mut portion = vec![first];
-    while portion.len() < PORTION_USERS && bytes < PORTION_BYTES {
-        // `next` is cancel-safe: where the time is over, nothing that has come is lost.
-        let Ok(next) = timeout_at(end, requests.next()).await else { break };
-        let Some(request) = next? else { break };
-        bytes += request.encoded_len() as usize;
-        portion.push(request);
-    }
-    Ok(portion)
 }
 
 /// The valid ones, with their passwords hashed, before any transaction. Of one batch no more passwords wait for a core
@@ -126,36 +101,15 @@ async fn commit(store: &Store, users: Vec<New>) -> Result<Vec<User>, sqlx::Error
 /// The answer so far.
 #[derive(Default)]
 struct Summary {
-    users: Vec<User>,
-    users_bytes: usize,
-    truncated: bool,
+    users: Listed<User>,
     successes: usize,
     failures: usize,
 }
 
-/// Users past so many bytes are left out of the answer, which would else be over the limit of most clients (4 MiB).
-const ANSWER_BYTES: usize = 3 * 1024 * 1024;
-/// A field's key and its length, at most.
-const FIELD_OVERHEAD_BYTES: usize = 6;
-
-impl Summary {
-    fn add(&mut self, user: User) {
-        self.successes += 1;
-        let bytes = user.encoded_len() as usize + FIELD_OVERHEAD_BYTES;
-        // Once one was left out, those after it are as well: what is there is the beginning.
-        self.truncated |= self.users_bytes + bytes > ANSWER_BYTES;
-        if !self.truncated {
-            self.users_bytes += bytes;
-            self.users.push(user);
-        }
-    }
-}
-
 impl From<Summary> for BatchCreateUsersResponse {
     fn from(summary: Summary) -> Self {
-        let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
         BatchCreateUsersResponse {
-            users: summary.users,
+            users: summary.users.messages,
             success_count: count(summary.successes),
             failure_count: count(summary.failures),
             ..Default::default()

@@ -111,12 +111,6 @@ fn a_stream_has_so_many_open_offers() {
     assert!(books.is_empty());
 }
 
-impl Books {
-    fn is_empty(&self) -> bool {
-        self.books.is_empty() && self.open.is_empty() && self.streams.is_empty()
-    }
-}
-
 /// The plainest market there is: a list of open offers, in order of arrival, searched from end to end.
 #[derive(Default)]
 struct Model(Vec<(StreamId, Offer)>);
