@@ -161,3 +161,32 @@ fn many_streams_over_small_windows() {
 fn one_byte_at_a_time() {
     echo(&[0, 1, 5000], &[1], Config::default());
 }
+
+/// Data that the peer's window holds back, and the trailers that wait behind it.
+#[test]
+fn discarded_data_does_not_hold_up_the_end() {
+    let now = Instant::now();
+    for discards in [false, true] {
+        let mut client = Connection::client(Config::default(), now);
+        let mut server = Connection::server(Config::default(), now);
+        client.open(&request(), true).unwrap();
+        carry(now, &mut client, &mut server, &mut std::iter::empty());
+        let key = events()
+            .into_iter()
+            .find_map(|event| if let Event::Headers { key, .. } = event { Some(key) } else { None })
+            .unwrap();
+        server.send_headers(key, &one(Name::Status, "200"), false);
+        let mut body = Output::new();
+        body.put_bytes(vec![0; 1 << 20].into());
+        server.send_data(key, &mut body);
+        carry(now, &mut server, &mut client, &mut std::iter::empty());
+        assert!(server.queued(key) > 0);
+        if discards {
+            server.discard(key);
+        }
+        server.send_trailers(key, &one(Name::GrpcStatus, "8"));
+        carry(now, &mut server, &mut client, &mut std::iter::empty());
+        let ended = events().iter().any(|event| matches!(event, Event::Trailers { .. }));
+        assert_eq!(ended, discards);
+    }
+}

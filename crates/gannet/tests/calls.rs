@@ -207,3 +207,25 @@ async fn a_message_that_the_window_cuts_arrives() {
     let answer = tokio::time::timeout(Duration::from_secs(5), batch.finish()).await.unwrap();
     assert_eq!(answer.unwrap().0.len(), 74_922);
 }
+
+/// The status overtakes what the client has left no window for.
+#[tokio::test]
+async fn what_is_discarded_does_not_hold_up_the_status() {
+    let client = GreeterClient::in_process(Plain::default());
+    let mut list = client.list(hello("unread")).await.unwrap();
+    let ended = async {
+        while list.trailers().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap();
+    let mut whole = 0;
+    let status = loop {
+        match list.next().await {
+            Ok(message) => whole += usize::from(message.is_some()),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "read faster"));
+    assert!(whole < 10, "all was sent");
+}

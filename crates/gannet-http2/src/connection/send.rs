@@ -157,6 +157,13 @@ impl Connection {
         }
     }
 
+    /// Drops the data that waits to be sent on a stream: its end, sent next, leaves at once.
+    pub fn discard(&mut self, key: StreamKey) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.waiting = None;
+        }
+    }
+
     /// Sends a PING; its answer comes as an event.
     pub fn ping(&mut self, payload: [u8; 8]) {
         frame::put(&mut self.out, kind::PING, 0, 0, &payload);

@@ -34,6 +34,8 @@ struct Outgoing {
     finished: bool,
     /// The sender was dropped without finishing.
     abandoned: bool,
+    /// What has not left is not to leave any more.
+    discarded: bool,
     /// How the call ended, once it has.
     ended: Option<Result<()>>,
     /// Bytes and messages since the sender last let others run.
@@ -55,6 +57,8 @@ pub(crate) struct Taken {
     pub(crate) finished: bool,
     /// The sender went away without finishing: the stream is to be reset.
     pub(crate) abandoned: bool,
+    /// What waits in the connection goes too.
+    pub(crate) discarded: bool,
 }
 
 impl Outbox {
@@ -149,6 +153,13 @@ impl Outbox {
         out.announce();
     }
 
+    /// Drops what has not left, here now and in the connection with the call's end.
+    pub(crate) fn discard(&self) {
+        let mut out = self.lock();
+        out.bytes.clear();
+        out.discarded = true;
+    }
+
     /// The sender is gone. Without a half-close or an end the stream must not look complete.
     pub(crate) fn abandon(&self) {
         let mut out = self.lock();
@@ -175,6 +186,7 @@ impl Outbox {
             headers: (!out.bytes.is_empty()).then(|| std::mem::take(&mut out.headers)),
             finished: out.finished,
             abandoned: out.abandoned,
+            discarded: out.discarded,
         };
         target.append(&mut out.bytes);
         let waker = out.waiting.take();
@@ -218,7 +230,7 @@ impl Outgoing {
         if let Some(end) = &self.ended {
             return Poll::Ready(Err(end.clone().err().unwrap_or_else(call_has_ended)));
         }
-        if self.finished {
+        if self.finished || self.discarded {
             return Poll::Ready(Err(Status::failed_precondition("this stream has been finished")));
         }
         if self.bytes.len() >= HIGH_WATER_BYTES {

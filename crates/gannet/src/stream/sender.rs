@@ -88,6 +88,12 @@ impl<M> Sender<M> {
         .await;
     }
 
+    /// Drops what was sent and has not left, because the peer does not read: the status that the handler then returns
+    /// goes at once, where else it would wait behind the messages. Nothing more can be sent.
+    pub fn discard(&mut self) {
+        self.pair.outbox.discard();
+    }
+
     /// Ends this side of the stream (the half-close of PROTOCOL-HTTP2): the peer reads to its end.
     pub fn finish(self) {
         self.pair.outbox.finish();

@@ -180,6 +180,15 @@ impl Plain {
         if request.0 == "for ever" {
             self.run_for_ever(call).await;
         }
+        if request.0 == "unread" {
+            // More than the client's window takes, less than makes a sender wait.
+            for _ in 0..10 {
+                responses.send(hello(&"x".repeat(15 * 1024))).await?;
+            }
+            responses.discard();
+            call.set_trailer("x-why", "unread")?;
+            return Err(Status::resource_exhausted("read faster"));
+        }
         for number in 0..request.0.parse::<u32>().unwrap_or_default() {
             responses.send(hello(&number.to_string())).await?;
         }

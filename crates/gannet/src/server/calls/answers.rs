@@ -69,6 +69,9 @@ impl Calls {
         };
         if let Some(pair) = &running.pair {
             let taken = pair.outbox.take(&mut self.outgoing);
+            if taken.discarded {
+                http2.discard(key);
+            }
             let rest = taken.headers.unwrap_or_else(|| pair.outbox.take_headers());
             headers.extend(&rest);
             if !self.outgoing.is_empty() {
