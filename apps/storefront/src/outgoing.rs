@@ -14,9 +14,11 @@
 //! deliver.await
 //! ```
 
+use bytes::Bytes;
 use gannet::buffa::Message;
 use gannet::{Result, Sender, Status};
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -36,25 +38,24 @@ pub fn queue<M>() -> (Outgoing<M>, Waiting<M>) {
     (Outgoing(Arc::clone(&queue)), Waiting(queue))
 }
 
-/// A message for many readers, measured once.
+/// A message for many readers, encoded once.
 #[derive(Debug)]
 pub struct Shared<M> {
-    message: Arc<M>,
-    bytes: usize,
+    encoded: Bytes,
+    message: PhantomData<fn(M)>,
 }
 
 impl<M: Message> Shared<M> {
-    /// Takes the message over.
+    /// Encodes the message.
     pub fn new(message: M) -> Self {
-        let bytes = message.encoded_len() as usize;
-        Self { message: Arc::new(message), bytes }
+        Self { encoded: message.encode_to_bytes(), message: PhantomData }
     }
 }
 
 /// A clone shares the message.
 impl<M> Clone for Shared<M> {
     fn clone(&self) -> Self {
-        Self { message: Arc::clone(&self.message), bytes: self.bytes }
+        Self { encoded: self.encoded.clone(), message: PhantomData }
     }
 }
 
@@ -74,7 +75,7 @@ impl<M> Outgoing<M> {
     pub fn push_all(&self, burst: &[Shared<M>]) -> bool {
         let mut state = self.0.lock();
         let State::Open { messages, bytes, .. } = &mut *state else { return false };
-        *bytes += burst.iter().map(|message| message.bytes).sum::<usize>();
+        *bytes += burst.iter().map(|message| message.encoded.len()).sum::<usize>();
         let fits = messages.len() < MAX_MESSAGES && *bytes <= MAX_BYTES;
         if fits {
             messages.extend(burst.iter().cloned());
@@ -111,24 +112,33 @@ impl<M> Waiting<M> {
     /// # Errors
     /// RESOURCE_EXHAUSTED at once when too much waits; the status of the call where that has ended.
     pub async fn deliver(self, responses: &mut Sender<M>) -> Result<()> {
+        let delivered = self.send_all(responses).await;
+        if matches!(*self.0.lock(), State::Overflowed) {
+            // The status must not wait for a client that does not read.
+            responses.discard();
+        }
+        delivered
+    }
+
+    async fn send_all(&self, responses: &mut Sender<M>) -> Result<()> {
         while let Some(message) = self.next().await? {
             tokio::select! {
                 biased;
                 () = self.0.overflowed.notified() => return Err(too_slow()),
-                sent = responses.send_shared(&message) => sent?,
+                sent = responses.send_encoded(message.encoded) => sent?,
             }
         }
         Ok(())
     }
 
     /// The next message; `None` after the last.
-    async fn next(&self) -> Result<Option<Arc<M>>> {
+    async fn next(&self) -> Result<Option<Shared<M>>> {
         loop {
             match &mut *self.0.lock() {
                 State::Open { messages, bytes, finished } => match messages.pop_front() {
                     Some(next) => {
-                        *bytes -= next.bytes;
-                        return Ok(Some(next.message));
+                        *bytes -= next.encoded.len();
+                        return Ok(Some(next));
                     }
                     None if *finished => return Ok(None),
                     None => {}
@@ -187,6 +197,10 @@ mod tests {
         Shared::new(OrderMatch { order_id: order_id.to_owned(), ..Default::default() })
     }
 
+    fn order_id(message: &Shared<OrderMatch>) -> String {
+        OrderMatch::decode_from_slice(&message.encoded).unwrap().order_id
+    }
+
     #[tokio::test]
     async fn messages_come_in_order_and_end() {
         let (outgoing, waiting) = queue();
@@ -194,9 +208,9 @@ mod tests {
             outgoing.push(&message(order_id));
         }
         outgoing.clone().finish();
-        assert_eq!(waiting.next().await.unwrap().unwrap().order_id, "a");
-        assert_eq!(waiting.next().await.unwrap().unwrap().order_id, "b");
-        assert_eq!(waiting.next().await.unwrap(), None);
+        assert_eq!(order_id(&waiting.next().await.unwrap().unwrap()), "a");
+        assert_eq!(order_id(&waiting.next().await.unwrap().unwrap()), "b");
+        assert!(waiting.next().await.unwrap().is_none());
     }
 
     #[tokio::test]
@@ -205,14 +219,14 @@ mod tests {
         let next = tokio::spawn(async move { waiting.next().await });
         tokio::task::yield_now().await;
         outgoing.push(&message("a"));
-        assert_eq!(next.await.unwrap().unwrap().unwrap().order_id, "a");
+        assert_eq!(order_id(&next.await.unwrap().unwrap().unwrap()), "a");
     }
 
     /// The storefront's contract, ChatService: let go once 1,024 messages or 16 MiB wait.
     #[tokio::test]
     async fn the_limits_are_exact() {
         let mebibyte = message(&"x".repeat(1024 * 1024 - 4));
-        assert_eq!(mebibyte.bytes, 1024 * 1024);
+        assert_eq!(mebibyte.encoded.len(), 1024 * 1024);
         for (message, fit) in [(message("a"), MAX_MESSAGES), (mebibyte, 16)] {
             let (outgoing, waiting) = queue();
             for _ in 0..fit {
@@ -233,15 +247,15 @@ mod tests {
         let message = message("a");
         let (outgoing, waiting) = queue();
         outgoing.push(&message);
-        assert_eq!(Arc::strong_count(&message.message), 2);
+        assert!(!message.encoded.is_unique());
         drop(waiting);
         outgoing.push(&message);
-        assert_eq!(Arc::strong_count(&message.message), 1);
+        assert!(message.encoded.is_unique());
 
         let (outgoing, _waiting) = queue();
         for _ in 0..=MAX_MESSAGES + 1 {
             outgoing.push(&message);
         }
-        assert_eq!(Arc::strong_count(&message.message), 1);
+        assert!(message.encoded.is_unique());
     }
 }
