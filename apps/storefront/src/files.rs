@@ -8,7 +8,7 @@ mod upload;
 use crate::proto::file::v1::{
     DownloadFileRequest, FileChunk, FileService, FileServiceServer, UploadResponse,
 };
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use bytes::Bytes;
 use folder::Folder;
 use gannet::{Call, Receiver, Result, ResultExt, Sender, Status};
@@ -21,7 +21,7 @@ use std::io;
 ///
 /// # Errors
 /// Where the data folder can't be written or the database can't be read.
-pub async fn service(store: Store, max_upload_bytes: u64) -> Result<FileServiceServer<Files>, sqlx::Error> {
+pub async fn service(store: Store, max_upload_bytes: u64) -> Result<FileServiceServer<Files>, StoreError> {
     let folder = Folder::open(store).await?;
     Ok(FileServiceServer::new(Files { folder, max_upload_bytes }))
 }

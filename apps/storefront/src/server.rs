@@ -3,7 +3,7 @@
 use crate::cli::ServeOptions;
 use crate::log::CallLog;
 use crate::store::{Store, StoreError};
-use crate::{orders, users};
+use crate::{chat, files, orders, users};
 use gannet::{Bound, ListenAddress, ServeError, Server};
 use gannet_services::health::Health;
 use std::io::Write;
@@ -31,16 +31,19 @@ pub async fn run(options: ServeOptions) -> Result<(), RunError> {
 ///
 /// # Errors
 /// Where a service can't begin on what the store holds.
-pub async fn server(store: Store, _max_upload_bytes: u64) -> Result<Server, RunError> {
+pub async fn server(store: Store, max_upload_bytes: u64) -> Result<Server, RunError> {
     let server = Server::new()
         .intercept(CallLog)
         // Where a client sets no deadline, nothing unary hangs for ever.
         .unary_time_limit(Duration::from_secs(30))
         .add(users::service(store.clone()))
         .end_on_drain("/user.v1.UserService/UserChat")
-        .add(orders::service(store))
+        .add(orders::service(store.clone()))
         .end_on_drain("/order.v1.OrderService/WatchOrder")
         .end_on_drain("/order.v1.OrderService/MatchOrders")
+        .add(files::service(store, max_upload_bytes).await?)
+        .add(chat::service())
+        .end_on_drain("/chat.v1.ChatService/Chat")
         .add(Health::new().service());
     Ok(server)
 }

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod shop;
+
 use gannet::{Channel, Code, Receiver, Sender, Status};
 use gannet_types::BadRequest;
+use shop::program::Program;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use storefront::proto::chat::v1::{ChatMessage, ChatServiceClient};
 use tokio::task::JoinHandle;
@@ -240,4 +243,17 @@ async fn a_message_over_the_limit_ends_its_stream_alone() {
     assert_eq!(broken.ends_with().await.code(), Code::ResourceExhausted);
     stays.say("", "still here").await;
     assert_eq!(stays.next().await.content, "still here");
+}
+
+/// The storefront's contract, "at SIGTERM": told at once, whatever the grace.
+#[tokio::test]
+async fn a_drain_ends_it_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &["--grace", "60s"]);
+    let mut member = Member::enter(&ChatServiceClient::new(program.channel()), "room", "a").await;
+    program.terminate();
+    let status = member.ends_with().await;
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "server is shutting down"));
+    drop(member);
+    assert!(program.ended().await.0.success());
 }

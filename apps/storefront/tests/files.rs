@@ -2,30 +2,29 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod shop;
+
 use bytes::Bytes;
 use gannet::{Channel, Code, Receiver, Result, Status};
 use gannet_types::{BadRequest, ResourceInfo};
 use sha2::{Digest, Sha256};
-use std::path::Path;
+use shop::program::Program;
+use shop::{MAX_UPLOAD_BYTES, Shop};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use storefront::proto::file::v1::{DownloadFileRequest, FileChunk, FileServiceClient, UploadResponse};
-use storefront::store::Store;
-use tempfile::TempDir;
 
-const MAX_UPLOAD: u64 = 1_000_000;
 const CHUNK: usize = 64 * 1024;
 
 struct Server {
-    data: TempDir,
-    store: Store,
+    shop: Shop,
     client: FileServiceClient,
 }
 
 async fn start() -> Server {
-    let data = tempfile::tempdir().unwrap();
-    let store = Store::open(data.path()).await.unwrap();
-    let service = storefront::files::service(store.clone(), MAX_UPLOAD).await.unwrap();
-    Server { data, store, client: FileServiceClient::new(Channel::in_process(service)) }
+    let shop = Shop::open().await;
+    let client = FileServiceClient::new(shop.channel.clone());
+    Server { shop, client }
 }
 
 fn chunk(filename: &str, content: &[u8], offset: i64) -> FileChunk {
@@ -65,10 +64,14 @@ impl Server {
         Ok(all)
     }
 
-    /// Neither a file nor a row. What a dropped call leaves to another thread may take a moment.
+    fn folder(&self, name: &str) -> PathBuf {
+        self.shop.folder.path().join(name)
+    }
+
+    /// No file. What a dropped call leaves to another thread may take a moment.
     async fn nothing_is_left(&self) {
         for folder in ["incoming", "files"] {
-            wait_until_empty(&self.data.path().join(folder)).await;
+            wait_until_empty(&self.folder(folder)).await;
         }
     }
 }
@@ -83,6 +86,12 @@ async fn wait_until_empty(folder: &Path) {
     tokio::time::timeout(Duration::from_secs(20), emptied).await.unwrap();
 }
 
+async fn wait_until_begun(incoming: &Path) {
+    while std::fs::read_dir(incoming).unwrap().count() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 /// Bytes without a period that a chunk could hide.
 fn content(len: usize) -> Vec<u8> {
     (0..len).map(|place| (place ^ (place >> 7) ^ (place >> 15)) as u8).collect()
@@ -95,7 +104,7 @@ fn hex(bytes: &[u8]) -> String {
 #[tokio::test]
 async fn what_is_uploaded_is_downloaded() {
     let server = start().await;
-    for len in [1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK + 7, MAX_UPLOAD as usize] {
+    for len in [1, CHUNK - 1, CHUNK, CHUNK + 1, 5 * CHUNK + 7, MAX_UPLOAD_BYTES as usize] {
         let bytes = content(len);
         let pieces = bytes.chunks(50_000).enumerate();
         let pieces = pieces.map(|(place, piece)| match place {
@@ -173,10 +182,10 @@ async fn what_can_not_be_uploaded() {
         assert!(second.message().contains("after 3 bytes"), "{}", second.message());
     }
 
-    let full = vec![0; MAX_UPLOAD as usize];
+    let full = vec![0; MAX_UPLOAD_BYTES as usize];
     let too_large = server.refused([chunk("a", &full, 0), chunk("", b"x", 0)]).await;
     assert_eq!(too_large.code(), Code::ResourceExhausted);
-    assert_eq!(too_large.message(), "a file may have at most 1000000 bytes");
+    assert_eq!(too_large.message(), "a file may have at most 1048576 bytes");
 }
 
 #[tokio::test]
@@ -202,7 +211,7 @@ async fn what_can_not_be_downloaded() {
 async fn a_file_that_somebody_damaged_is_data_loss() {
     let server = start().await;
     let file = server.upload([chunk("a", b"abc", 0)]).await.unwrap().file_id;
-    let path = server.data.path().join("files").join(&file);
+    let path = server.folder("files").join(&file);
     std::fs::write(&path, b"ab").unwrap();
     assert_eq!(server.chunks(&file, 2).await.unwrap_err().code(), Code::DataLoss);
     std::fs::remove_file(&path).unwrap();
@@ -216,10 +225,8 @@ async fn a_cancelled_upload_leaves_nothing() {
     for content in [b"".as_slice(), &content(300_000)] {
         let mut upload = server.client.upload_file();
         upload.send(chunk("a", content, 0)).await.unwrap();
-        let incoming = server.data.path().join("incoming");
-        while std::fs::read_dir(&incoming).unwrap().count() == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let incoming = server.folder("incoming");
+        wait_until_begun(&incoming).await;
         drop(upload);
         server.nothing_is_left().await;
     }
@@ -240,10 +247,10 @@ async fn an_upload_whose_deadline_passes_leaves_nothing() {
 async fn the_next_start_ends_what_a_kill_cut() {
     let server = start().await;
     let file = server.upload([chunk("a", b"abc", 0)]).await.unwrap().file_id;
-    let (files, incoming) = (server.data.path().join("files"), server.data.path().join("incoming"));
+    let (files, incoming) = (server.folder("files"), server.folder("incoming"));
     std::fs::rename(files.join(&file), incoming.join(&file)).unwrap();
     std::fs::write(incoming.join("0190a0a0-0000-7000-8000-000000000000"), b"half a fi").unwrap();
-    let service = storefront::files::service(server.store.clone(), MAX_UPLOAD).await.unwrap();
+    let service = storefront::files::service(server.shop.store.clone(), MAX_UPLOAD_BYTES).await.unwrap();
     let server = Server { client: FileServiceClient::new(Channel::in_process(service)), ..server };
     assert_eq!(std::fs::read_dir(&incoming).unwrap().count(), 0);
     assert_eq!(server.chunks(&file, 0).await.unwrap(), [chunk("a", b"abc", 0)]);
@@ -279,4 +286,51 @@ async fn uploads_and_downloads_at_once() {
 fn pieces(bytes: &[u8]) -> Vec<FileChunk> {
     let piece = |(place, piece)| chunk(if place == 0 { "a" } else { "" }, piece, 0);
     bytes.chunks(CHUNK).enumerate().map(piece).collect()
+}
+
+/// Kill -9 in the middle of an upload: what was answered OK is there, no half file is.
+#[tokio::test]
+async fn a_kill_leaves_files_whole_or_not_at_all() {
+    let data = tempfile::tempdir().unwrap();
+    let (files, incoming) = (data.path().join("files"), data.path().join("incoming"));
+    let program = Program::start(data.path(), &[]);
+    let client = FileServiceClient::new(program.channel());
+    let bytes = content(300_000);
+    let mut whole = client.upload_file();
+    for piece in pieces(&bytes) {
+        whole.send(piece).await.unwrap();
+    }
+    let file_id = whole.finish().await.unwrap().file_id;
+    let mut cut = client.upload_file();
+    cut.send(chunk("b", &bytes, 0)).await.unwrap();
+    wait_until_begun(&incoming).await;
+    program.kill();
+    assert!(cut.finish().await.is_err());
+
+    let program = Program::start(data.path(), &[]);
+    assert_eq!(std::fs::read_dir(&incoming).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(&files).unwrap().count(), 1);
+    let client = FileServiceClient::new(program.channel());
+    let request = DownloadFileRequest { file_id, ..Default::default() };
+    let mut chunks = client.download_file(request).await.unwrap();
+    let mut got = Vec::new();
+    while let Some(chunk) = chunks.next().await.unwrap() {
+        got.extend_from_slice(&chunk.content);
+    }
+    assert!(got == bytes);
+}
+
+/// At SIGTERM an upload may finish within the grace.
+#[tokio::test]
+async fn an_upload_finishes_while_the_server_drains() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &["--grace", "60s"]);
+    let client = FileServiceClient::new(program.channel());
+    let mut upload = client.upload_file();
+    upload.send(chunk("a", b"before", 0)).await.unwrap();
+    wait_until_begun(&data.path().join("incoming")).await;
+    program.terminate();
+    upload.send(chunk("", b" and after", 0)).await.unwrap();
+    assert_eq!(upload.finish().await.unwrap().size, 16);
+    assert!(program.ended().await.0.success());
 }

@@ -2,12 +2,12 @@
 
 use super::download::Download;
 use super::upload::Upload;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::time;
 use sqlx::Row;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The stored files. Clones share them.
 ///
@@ -32,16 +32,19 @@ pub(super) struct StoredFile {
 
 impl Folder {
     /// Makes the folders where they are missing, and ends what an earlier process left in the middle.
-    pub(super) async fn open(store: Store) -> Result<Self, sqlx::Error> {
-        let (incoming, files) = (store.directory().join("incoming"), store.directory().join("files"));
-        std::fs::create_dir_all(&incoming)?;
-        std::fs::create_dir_all(&files)?;
-        let folder = Self { store, incoming, files };
-        folder.recover().await?;
-        Ok(folder)
+    pub(super) async fn open(store: Store) -> Result<Self, StoreError> {
+        let path = store.directory().to_owned();
+        let folder = Self { store, incoming: path.join("incoming"), files: path.join("files") };
+        match folder.recover().await {
+            Ok(()) => Ok(folder),
+            Err(sqlx::Error::Io(source)) => Err(StoreError::Folder { path, source }),
+            Err(source) => Err(StoreError::Database { path, source }),
+        }
     }
 
     async fn recover(&self) -> Result<(), sqlx::Error> {
+        std::fs::create_dir_all(&self.incoming)?;
+        std::fs::create_dir_all(&self.files)?;
         for entry in std::fs::read_dir(&self.incoming)? {
             let path = entry?.path();
             let id = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -97,13 +100,12 @@ impl Folder {
     }
 
     async fn publish(&self, file: &StoredFile) -> io::Result<()> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         sqlx::query("INSERT INTO files (id, name, size, checksum, created_at_ns) VALUES (?, ?, ?, ?, ?)")
             .bind(&file.id)
             .bind(&file.name)
             .bind(super::signed(file.size))
             .bind(&file.checksum)
-            .bind(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
+            .bind(time::now_ns())
             .execute(&self.store.writer)
             .await
             .map_err(io::Error::other)?;
