@@ -6,6 +6,7 @@ use crate::store::{Store, StoreError};
 use crate::{chat, files, orders, users};
 use gannet::{Bound, ListenAddress, ServeError, Server};
 use gannet_services::health::Health;
+use gannet_services::reflection::Reflection;
 use std::io::Write;
 use std::time::Duration;
 use std::{fmt, io};
@@ -32,6 +33,7 @@ pub async fn run(options: ServeOptions) -> Result<(), RunError> {
 /// # Errors
 /// Where a service can't begin on what the store holds.
 pub async fn server(store: Store, max_upload_bytes: u64) -> Result<Server, RunError> {
+    let reflection = Reflection::new();
     let server = Server::new()
         .intercept(CallLog)
         // Where a client sets no deadline, nothing unary hangs for ever.
@@ -44,7 +46,9 @@ pub async fn server(store: Store, max_upload_bytes: u64) -> Result<Server, RunEr
         .add(files::service(store, max_upload_bytes).await?)
         .add(chat::service())
         .end_on_drain("/chat.v1.ChatService/Chat")
-        .add(Health::new().service());
+        .add(Health::new().service())
+        .add(reflection.v1())
+        .add(reflection.v1alpha());
     Ok(server)
 }
 
