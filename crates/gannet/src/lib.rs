@@ -39,12 +39,12 @@ pub use gannet_core::{
     InvalidMetadata, InvalidTarget, Kind, Metadata, MetadataEntry, MetadataIter, MethodSpec, Result,
     ResultExt, ServiceSpec, Status, Target,
 };
-pub use gannet_http2::{Config as Http2Config, Fields, Name, Output};
+pub use gannet_http2::{Config as Http2Config, Fields, Limit as Http2Limit, Name, Output};
 pub use intercept::{Direction, Interceptor, Next};
 pub use peer::{Peer, PeerAddress, PeerCredentials};
 pub use server::{
     Bound, ForeignConnection, ForeignIo, HandshakeError, HttpBody, HttpHandler, HttpRequest, HttpResponder,
-    Listen, ListenAddress, ServeError, Server, ServerEvent, ServerHandle, ShutdownReport,
+    Listen, ListenAddress, ServeError, Server, ServerEvent, ServerHandle, ServerLoad, ShutdownReport,
 };
 pub use service::{Answer, BoxFuture, Lifecycle, Service};
 pub use stream::{IntoStream, Receiver, Sender};

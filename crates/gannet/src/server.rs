@@ -11,6 +11,7 @@ mod events;
 mod handshake;
 mod listen;
 mod listener;
+mod load;
 mod proxy_protocol;
 #[cfg(feature = "tls")]
 mod reload;
@@ -28,6 +29,7 @@ pub use error::ServeError;
 pub use events::ServerEvent;
 pub use handshake::HandshakeError;
 pub use listen::{Listen, ListenAddress};
+pub use load::ServerLoad;
 pub use running::Bound;
 pub use shutdown::{ServerHandle, ShutdownReport};
 

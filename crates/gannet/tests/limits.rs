@@ -6,6 +6,7 @@ mod greeter;
 
 use gannet::{Channel, Code, Http2Config, Server};
 use greeter::{GreeterClient, GreeterServer, Plain, hello};
+use std::time::Duration;
 
 /// A client of a server on a free port, both with these limits.
 async fn connect(server: Server, config: Http2Config) -> GreeterClient {
@@ -67,4 +68,74 @@ async fn metadata_beyond_the_servers_limit() {
     assert_eq!(error.code(), Code::ResourceExhausted, "{error}");
     assert!(error.message().contains("larger than the server takes"), "{error}");
     client.greet(hello("you")).await.unwrap();
+}
+
+/// More held by all connections than the server may: nobody new is served, and once it is less all are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_is_bounded_for_all_connections_together() {
+    let server = Server::new().memory_budget(512 * 1024).add(GreeterServer::new(Plain::default()));
+    let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
+    let target = format!("ipv4:{}", bound.addresses()[0]);
+    let handle = bound.handle();
+    tokio::spawn(bound.serve());
+    let connect = || GreeterClient::new(Channel::builder(&target).unwrap().build());
+    // Twelve uploads of which nothing is read hold all that their windows allow.
+    let hoarder = connect();
+    let uploads: Vec<_> = (0..12)
+        .map(|_| {
+            let client = hoarder.clone();
+            tokio::spawn(async move {
+                let mut batch = client.batch();
+                batch.send(hello("for ever")).await.unwrap();
+                loop {
+                    batch.send(hello(&"x".repeat(60_000))).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    let wait_for = async |wanted: &dyn Fn(usize) -> bool| {
+        while !wanted(handle.load().held_bytes) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    wait_for(&|held| held > 512 * 1024).await;
+    let other = connect();
+    let error = other.greet(hello("you")).deadline(Duration::from_millis(300)).await.unwrap_err();
+    assert!(matches!(error.code(), Code::DeadlineExceeded | Code::Unavailable), "{error}");
+    assert!(handle.load().held_bytes < 2 * 1024 * 1024);
+    for upload in uploads {
+        upload.abort();
+    }
+    wait_for(&|held| held < 512 * 1024).await;
+    assert_eq!(
+        other.greet(hello("you")).deadline(Duration::from_secs(20)).await.unwrap(),
+        hello("Hello you")
+    );
+}
+
+/// One peer has as many connections as it may; the next is closed, and counted.
+#[tokio::test]
+async fn connections_of_one_peer() {
+    let server = Server::new().max_connections_per_peer(2).add(GreeterServer::new(Plain::default()));
+    let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
+    let address = bound.addresses()[0].to_string();
+    let handle = bound.handle();
+    tokio::spawn(bound.serve());
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        kept.push(tokio::net::TcpStream::connect(&address).await.unwrap());
+    }
+    let mut third = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let mut byte = [0; 1];
+    assert_eq!(tokio::io::AsyncReadExt::read(&mut third, &mut byte).await.unwrap_or(0), 0);
+    assert!(handle.load().limit_hits.contains(&("connections_per_peer", 1)));
+    drop(kept);
+    let client = GreeterClient::new(Channel::new(&format!("ipv4:{address}")).unwrap());
+    let mut tries = 0;
+    // The server takes its time to see that the others are gone.
+    while client.greet(hello("you")).await.is_err() {
+        tries += 1;
+        assert!(tries < 200);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

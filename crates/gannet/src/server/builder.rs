@@ -6,6 +6,7 @@ use super::error::ServeError;
 use super::events::{Observer, ServerEvent};
 use super::listen::Listen;
 use super::listener::Listener;
+use super::load::{Load, LoadLimits};
 use super::routes::Routes;
 use super::running::Bound;
 use super::shared::{CallLimits, ServerShared};
@@ -39,6 +40,7 @@ pub struct Server {
     observer: Observer,
     threads: usize,
     max_connections: usize,
+    load: LoadLimits,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::ServerTls>,
     ends_on_drain: Vec<String>,
@@ -72,6 +74,7 @@ impl Server {
             observer: Observer::default(),
             threads: 1,
             max_connections: usize::MAX,
+            load: LoadLimits::default(),
             #[cfg(feature = "tls")]
             tls: None,
             ends_on_drain: Vec::new(),
@@ -193,6 +196,23 @@ impl Server {
         self
     }
 
+    /// The most connections at once from one IPv4 address or one IPv6 network of 64 bits. Default 16,384, for behind a
+    /// proxy all come from one. A connection beyond it is closed at once. Against peers that open and do nothing.
+    #[must_use]
+    pub fn max_connections_per_peer(mut self, count: usize) -> Self {
+        self.load.connections_per_peer = count;
+        self
+    }
+
+    /// The most bytes that all connections may hold together, received and not read or waiting to be sent. Default
+    /// 1 GiB. Above it no window is enlarged, new streams are refused (REFUSED_STREAM: clients try again) and new connections
+    /// wait, until it is less.
+    #[must_use]
+    pub fn memory_budget(mut self, bytes: usize) -> Self {
+        self.load.memory = bytes;
+        self
+    }
+
     /// Runs every handler in a task of its own from its first poll on. By default a method whose first poll is quick
     /// (see [`Server::inline_limit`]) is polled first in its connection's task, which saves a task for what is ready at once.
     #[must_use]
@@ -297,6 +317,7 @@ impl Server {
             observer: self.observer,
             max_connections: self.max_connections,
             cut_calls: AtomicUsize::new(0),
+            load: Arc::new(Load::new(self.load)),
             #[cfg(feature = "tls")]
             tls,
             draining: watch::Sender::new(false),

@@ -1,6 +1,7 @@
 //! The task of one server connection: bytes in, calls, bytes out.
 
 use super::calls::Calls;
+use super::load::{Holding, LOOK_AGAIN, Load};
 use super::shared::ServerShared;
 use crate::Peer;
 use crate::driver::{Command, Io, Mailbox, Transport, clock};
@@ -24,6 +25,8 @@ pub(crate) struct ServerConnection<S> {
     pub(super) calls: Calls,
     ready: Vec<StreamKey>,
     commands: Vec<Command>,
+    load: Arc<Load>,
+    holding: Holding,
     now: Instant,
 }
 
@@ -38,8 +41,10 @@ impl<S: Io> ServerConnection<S> {
     ) -> Self {
         let mut transport = Transport::new(io, Connection::server(server.http2.clone(), now));
         transport.handle_early_bytes(now, early);
+        let load = Arc::clone(&server.load);
+        let holding = load.holding();
         let calls = Calls::new(server, peer, mailbox);
-        Self { transport, calls, ready: Vec::new(), commands: Vec::new(), now }
+        Self { transport, calls, ready: Vec::new(), commands: Vec::new(), load, holding, now }
     }
 
     /// What other tasks left.
@@ -65,14 +70,23 @@ impl<S: Io> ServerConnection<S> {
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> bool {
-        let next =
-            [self.transport.http2.poll_timeout(), self.calls.next_deadline()].into_iter().flatten().min();
+        let look_again = self.load.is_under_pressure().then(|| self.now + LOOK_AGAIN);
+        let next = [self.transport.http2.poll_timeout(), self.calls.next_deadline(), look_again];
+        let next = next.into_iter().flatten().min();
         if self.transport.poll_timer(cx, next).is_pending() {
             return false;
         }
         self.transport.http2.handle_timeout(self.now);
         self.calls.expire(&mut self.transport.http2, self.now);
         true
+    }
+
+    /// Tells the server what this connection holds and which limits it met, and learns how much all hold.
+    fn settle(&mut self) {
+        let http2 = &mut self.transport.http2;
+        http2.take_limit_hits(|limit, count| self.load.count_hit(limit, count));
+        self.holding.report(http2.held_bytes() + self.transport.unwritten());
+        self.transport.http2.set_under_pressure(self.load.is_under_pressure());
     }
 
     fn is_over(&self) -> bool {
@@ -104,6 +118,7 @@ impl<S: Io> Future for ServerConnection<S> {
             this.drain_events(cx);
             this.transport.end_read();
             this.calls.arm(this.now);
+            this.settle();
             if this.transport.http2.is_abandoned() {
                 return Poll::Ready(());
             }

@@ -16,6 +16,12 @@ pub enum ServerEvent<'a> {
         /// Why.
         error: &'a HandshakeError,
     },
+    /// A connection came from a peer that has as many as it may, and was closed
+    /// ([`Server::max_connections_per_peer`](super::Server::max_connections_per_peer)).
+    ConnectionRefused {
+        /// Who it was.
+        peer: &'a Peer,
+    },
     /// The system gave no connection, for want of file descriptors or memory. The server waits and goes on.
     AcceptFailed {
         /// What the system said.
@@ -37,6 +43,9 @@ impl std::fmt::Display for ServerEvent<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             ServerEvent::HandshakeFailed { peer, error } => write!(f, "connection from {peer}: {error}"),
+            ServerEvent::ConnectionRefused { peer } => {
+                write!(f, "connection from {peer}: it has as many as one peer may have")
+            }
             ServerEvent::AcceptFailed { error } => write!(f, "no connection can be accepted now: {error}"),
             #[cfg(feature = "tls")]
             ServerEvent::TlsReloaded => f.write_str("the new TLS certificates are in use"),

@@ -111,7 +111,10 @@ pub(super) async fn serve_connection(accepted: Accepted, server: Arc<ServerShare
         // Somebody looked whether the port is open.
         Ok(Ok(Greeted::Nothing)) => return,
         Ok(Err(error)) => error,
-        Err(_) => HandshakeError::TimedOut(limit),
+        Err(_) => {
+            server.load.count_handshake_time();
+            HandshakeError::TimedOut(limit)
+        }
     };
     server.observer.tell(&ServerEvent::HandshakeFailed { peer: &peer, error: &error });
 }

@@ -6,6 +6,7 @@ use super::events::Observer;
 use super::handshake::serve_connection;
 use super::listen::How;
 use super::listener::Accepted;
+use super::load::Load;
 use super::routes::Routes;
 use crate::compression::{CompressionSettings, DecompressionLimits, Encodings, Outgoing};
 use crate::driver::{Mailbox, Socket};
@@ -35,6 +36,7 @@ pub(crate) struct ServerShared {
     pub(super) max_connections: usize,
     /// Calls that were ended because the server's patience was over.
     pub(super) cut_calls: AtomicUsize,
+    pub(super) load: Arc<Load>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<crate::tls::TlsAcceptor>,
     pub(super) draining: watch::Sender<bool>,

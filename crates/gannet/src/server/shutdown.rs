@@ -1,8 +1,10 @@
 //! The end of a server: draining, what is cut, and the report of it.
 
+use super::events::ServerEvent;
 use super::handshake::serve_connection;
 use super::listen::How;
 use super::listener::Accepted;
+use super::load::ServerLoad;
 use super::shared::ServerShared;
 use crate::driver::{Command, Mailbox, Socket};
 use crate::{Lifecycle, Peer, PeerAddress};
@@ -86,6 +88,12 @@ impl ServerHandle {
         self.serve_accepted(accepted).await;
     }
 
+    /// What the server carries now, and which limits its peers have run into.
+    #[must_use]
+    pub fn load(&self) -> ServerLoad {
+        self.0.shared.load.snapshot(*self.0.open.borrow())
+    }
+
     /// Reads the files and providers of [`Server::tls`](super::Server::tls) now, rather than when their interval is
     /// over. `true` where they had changed: new connections use what is new. Blocks while it reads.
     ///
@@ -102,9 +110,14 @@ impl ServerHandle {
         &self.0.shared
     }
 
-    /// Serves a connection until it ends or is cut.
+    /// Serves a connection until it ends or is cut. One of a peer that has its share is closed at once.
     pub(super) fn serve_accepted(&self, accepted: Accepted) -> impl Future<Output = ()> + use<> {
         let handle = self.clone();
+        let shared = &handle.0.shared;
+        let admission = shared.load.admit(accepted.peer.address());
+        if admission.is_none() {
+            shared.observer.tell(&ServerEvent::ConnectionRefused { peer: &accepted.peer });
+        }
         let open = Open::new(&handle);
         let mailbox = handle.mailbox();
         if !matches!(*handle.0.phase.borrow(), Phase::Serving) {
@@ -112,6 +125,7 @@ impl ServerHandle {
             drop(mailbox.command(Command::Drain));
         }
         async move {
+            let Some(_admission) = admission else { return };
             let mut phase = handle.0.phase.subscribe();
             let served = serve_connection(accepted, Arc::clone(&handle.0.shared), mailbox);
             tokio::select! {
@@ -124,8 +138,11 @@ impl ServerHandle {
 
     /// Waits for room for another connection.
     pub(super) async fn room(&self) {
-        let most = self.0.shared.max_connections;
+        let shared = &self.0.shared;
+        shared.load.room().await;
+        let most = shared.max_connections;
         if *self.0.open.borrow() >= most {
+            shared.load.count_connections();
             // The sender is in the handle, so this can't fail.
             let _ = self.0.open.subscribe().wait_for(|open| *open < most).await;
         }
