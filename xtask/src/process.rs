@@ -36,6 +36,9 @@ fn not_started(command: &Command, error: &std::io::Error) -> String {
     let name = name(command);
     let hint = match name.as_str() {
         "h2load" => "; install nghttp2-client (Debian) or nghttp2",
+        "openssl" => "; install openssl",
+        "taskset" => "; install util-linux; measuring runs on Linux",
+        "strip" => "; install binutils",
         "npm" | "node" => "; install Node.js 20 or newer",
         "go" => "; install Go 1.18 or newer",
         "python3" => "; install Python 3 with venv",

@@ -1,6 +1,7 @@
 //! gannet server of proto/echo.proto.
 //!
-//! usage: gannet_server ADDR [mt]      (mt: multi-threaded runtime)
+//! usage: gannet_server ADDR [mt [MICROS] | tls CERTIFICATE KEY]
+//!   mt: multi-threaded runtime; MICROS: Unary computes for so long before it answers.
 
 mod proto {
     gannet::include_protos!();
@@ -11,6 +12,7 @@ use proto::bench::v1::{Chunk, DownReq, Echo, EchoServer, ListReq, Msg, MsgList, 
 
 struct Users {
     stored: Vec<Msg>,
+    micros: u64,
 }
 
 fn stored_users() -> Vec<Msg> {
@@ -27,8 +29,28 @@ fn stored_users() -> Vec<Msg> {
         .collect()
 }
 
+/// Computes for so many microseconds of this thread's CPU: time that another program takes does not count.
+fn compute(micros: u64) {
+    let now = || {
+        // SAFETY: timespec is plain numbers, for which zeroes are a value, and clock_gettime only writes into it.
+        let time = unsafe {
+            let mut time: libc::timespec = std::mem::zeroed();
+            libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time);
+            time
+        };
+        time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    };
+    if micros > 0 {
+        let until = now() + micros * 1000;
+        while now() < until {
+            std::hint::spin_loop();
+        }
+    }
+}
+
 impl Echo for Users {
     async fn unary(&self, _call: &mut Call, request: Msg) -> Result<Msg> {
+        compute(self.micros);
         Ok(request)
     }
 
@@ -65,6 +87,7 @@ impl Echo for Users {
 
 fn main() {
     let args: Vec<String> = std::env::args().collect();
+    let micros = args.get(3).and_then(|micros| micros.parse().ok()).unwrap_or(0);
     let mut builder = if args.get(2).is_some_and(|a| a == "mt") {
         tokio::runtime::Builder::new_multi_thread()
     } else {
@@ -72,7 +95,22 @@ fn main() {
     };
     let http2 = gannet::Http2Config::default().max_concurrent_streams(1000).receive_budget(128 << 20);
     builder.enable_all().build().unwrap().block_on(async move {
-        let users = Users { stored: stored_users() };
-        gannet::Server::new().add(EchoServer::new(users)).http2(http2).serve(&args[1]).await.unwrap()
+        let users = Users { stored: stored_users(), micros };
+        let server = gannet::Server::new().add(EchoServer::new(users)).http2(http2);
+        with_tls(server, &args).serve(&args[1]).await.unwrap()
     });
+}
+
+#[cfg(feature = "tls")]
+fn with_tls(server: gannet::Server, args: &[String]) -> gannet::Server {
+    use gannet::tls::{Identity, ServerTls};
+    if args.get(2).is_none_or(|arg| arg != "tls") {
+        return server;
+    }
+    server.tls(ServerTls::new(Identity::files(&args[3], &args[4])))
+}
+
+#[cfg(not(feature = "tls"))]
+fn with_tls(server: gannet::Server, _: &[String]) -> gannet::Server {
+    server
 }
