@@ -1,5 +1,15 @@
 //! The examples of the how-to pages in this folder, compiled and run as doc tests: a page that is wrong fails the build.
 
+/// The service that the pages speak of.
+#[allow(missing_docs, reason = "the .proto file says what there is to say")]
+pub mod users {
+    pub use protos::users::v1;
+
+    mod protos {
+        gannet::include_protos!();
+    }
+}
+
 /// The README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
@@ -19,3 +29,13 @@ pub struct DeadlinesPage;
 #[cfg(doctest)]
 #[doc = include_str!("../errors.md")]
 pub struct ErrorsPage;
+
+/// Authentication and authorization.
+#[cfg(doctest)]
+#[doc = include_str!("../authentication.md")]
+pub struct Authentication;
+
+/// From tonic to gannet.
+#[cfg(doctest)]
+#[doc = include_str!("../from-tonic.md")]
+pub struct FromTonic;
