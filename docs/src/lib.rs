@@ -33,9 +33,9 @@ pub struct ErrorsPage;
 /// Authentication and authorization.
 #[cfg(doctest)]
 #[doc = include_str!("../authentication.md")]
-pub struct Authentication;
+pub struct AuthenticationPage;
 
 /// From tonic to gannet.
 #[cfg(doctest)]
 #[doc = include_str!("../from-tonic.md")]
-pub struct FromTonic;
+pub struct FromTonicPage;

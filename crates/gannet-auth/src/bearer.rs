@@ -39,7 +39,9 @@ impl Bearer {
     async fn claims(&self, call: &Call) -> Result<Claims, Refusal> {
         let token = token(call).ok_or(Refusal::Missing)?;
         match self.verifier.verify(token) {
-            Err(Refusal::UnknownKey) if self.verifier.keys().look_again().await => self.verifier.verify(token),
+            Err(Refusal::UnknownKey) if self.verifier.keys().look_again().await => {
+                self.verifier.verify(token)
+            }
             verified => verified,
         }
     }

@@ -90,10 +90,8 @@ impl TokenCredentials {
             // The old one may still do while the source is away.
             Err(status) => match token.as_ref().filter(|known| known.is_good(now)) {
                 Some(known) => Ok(known.value.clone()),
-                None => {
-                    Err(Status::unauthenticated(format!("no token could be had: {}", status.message()))
-                        .with_source(status))
-                }
+                None => Err(Status::unauthenticated(format!("no token could be had: {}", status.message()))
+                    .with_source(status)),
             },
         }
     }

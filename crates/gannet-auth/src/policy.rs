@@ -122,7 +122,10 @@ impl From<RuleFile> for Rule {
             principals: patterns(file.source.principals),
             paths: patterns(file.request.paths),
             headers: headers
-                .map(|header| Header { name: header.key.to_ascii_lowercase(), values: patterns(header.values) })
+                .map(|header| Header {
+                    name: header.key.to_ascii_lowercase(),
+                    values: patterns(header.values),
+                })
                 .collect(),
         }
     }

@@ -1,5 +1,7 @@
 //! Tokens and policies around calls, through the whole stack.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use gannet::{Channel, Code, Server, Status};
 use gannet_auth::{Authorization, Bearer, Keys, Policy, Token, TokenCredentials, Verifier};
 use gannet_services::health::{Health, HealthCheckRequest, HealthClient};
@@ -146,7 +148,8 @@ async fn a_source_without_a_token_ends_the_call() {
 
 #[tokio::test]
 async fn a_policy_allows_and_denies_and_can_be_changed() {
-    let allow = r#"{"name": "p", "allow_rules": [{"name": "health", "request": {"paths": ["/grpc.health.v1.*"]}}]}"#;
+    let allow =
+        r#"{"name": "p", "allow_rules": [{"name": "health", "request": {"paths": ["/grpc.health.v1.*"]}}]}"#;
     let deny = r#"{"name": "p", "allow_rules": []}"#;
     let authorization = Authorization::new(allow.parse().unwrap());
     let channel = server(authorization.clone());

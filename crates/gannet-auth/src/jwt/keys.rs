@@ -79,8 +79,8 @@ impl Keys {
             (DecodingKey::from_ed_pem, &[Algorithm::EdDSA]),
         ];
         let found = kinds.iter().find_map(|(read, algorithms)| Some((read(pem).ok()?, algorithms)));
-        let (decoding, algorithms) =
-            found.ok_or_else(|| KeyError::new("the PEM holds no public RSA, elliptic curve or Ed25519 key"))?;
+        let (decoding, algorithms) = found
+            .ok_or_else(|| KeyError::new("the PEM holds no public RSA, elliptic curve or Ed25519 key"))?;
         Ok(Self::fixed(vec![Key { id: None, algorithms: algorithms.to_vec(), decoding }]))
     }
 

@@ -74,7 +74,9 @@ impl Interceptor for Authorization {
         let policy = self.current();
         let denied = match policy.decide(call.spec().path, call.metadata(), &Caller::of(call.peer())) {
             Decision::Allowed => None,
-            Decision::DeniedBy(rule) => Some(format!("rule {rule:?} of policy {:?} denies it", policy.name())),
+            Decision::DeniedBy(rule) => {
+                Some(format!("rule {rule:?} of policy {:?} denies it", policy.name()))
+            }
             Decision::NotAllowed => Some(format!("no rule of policy {:?} allows it", policy.name())),
         };
         match denied {

@@ -122,8 +122,7 @@ fn keys_of_every_kind_verify_their_own_and_no_others() {
 fn a_public_key_is_no_secret() {
     let public = include_str!("keys/rsa.pub.pem");
     let claims = json!({"sub": "u7", "exp": get_current_timestamp() + MINUTE});
-    let forged =
-        token(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(public.as_bytes()));
+    let forged = token(&Header::new(Algorithm::HS256), claims, &EncodingKey::from_secret(public.as_bytes()));
     let verifier = Verifier::new(Keys::pem(public.as_bytes()).unwrap());
     assert_eq!(verifier.verify(&forged), Err(Refusal::Invalid));
 }
