@@ -39,3 +39,17 @@ pub struct AuthenticationPage;
 #[cfg(doctest)]
 #[doc = include_str!("../from-tonic.md")]
 pub struct FromTonicPage;
+/// Addresses, sockets of others, proxies, threads.
+#[cfg(doctest)]
+#[doc = include_str!("../listening.md")]
+pub struct ListeningPage;
+
+/// Draining, and connections that end.
+#[cfg(doctest)]
+#[doc = include_str!("../shutdown.md")]
+pub struct ShutdownPage;
+
+/// TLS and mTLS.
+#[cfg(doctest)]
+#[doc = include_str!("../tls.md")]
+pub struct TlsPage;

@@ -118,6 +118,8 @@ pub struct Connection {
     floods: Floods,
     hits: LimitHits,
     shutdown: Shutdown,
+    /// Headers or data have been sent since the peer's last PING.
+    moved: bool,
     /// The last event has been given, or stands in `events`.
     closed: bool,
     /// Until when a closed connection may take to hand out its last bytes.
@@ -178,6 +180,7 @@ impl Connection {
             floods: Floods::new(now),
             hits: LimitHits::default(),
             shutdown: Shutdown::default(),
+            moved: false,
             closed: false,
             close_deadline: None,
             abandoned: false,

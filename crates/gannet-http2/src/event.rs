@@ -71,6 +71,11 @@ pub enum Event {
     SettingsChanged,
     /// Streams can be opened again after [`crate::OpenError::TooManyStreams`].
     StreamsAvailable,
+    /// The peer has sent a PING; its answer is on the way.
+    Ping {
+        /// Whether headers or data have been sent to the peer since its last PING.
+        moved: bool,
+    },
     /// The answer to a PING of ours.
     PingAcknowledged {
         /// What the PING carried.

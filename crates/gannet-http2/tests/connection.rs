@@ -90,7 +90,7 @@ fn echo(bodies: &[usize], cuts: &[usize], config: Config) {
                         server.send_trailers(key, &one(Name::GrpcStatus, "0"));
                     }
                 }
-                Event::SettingsChanged | Event::Sent { .. } => {}
+                Event::SettingsChanged | Event::Sent { .. } | Event::Ping { .. } => {}
                 other => panic!("server: {other:?}"),
             }
         }
@@ -107,7 +107,7 @@ fn echo(bodies: &[usize], cuts: &[usize], config: Config) {
                     assert_eq!(fields.get(Name::GrpcStatus), Some(&b"0"[..]));
                     got.get_mut(&key).unwrap().1 = true;
                 }
-                Event::SettingsChanged | Event::Sent { .. } => {}
+                Event::SettingsChanged | Event::Sent { .. } | Event::Ping { .. } => {}
                 other => panic!("client: {other:?}"),
             }
         }

@@ -6,14 +6,18 @@
 
 pub(crate) mod clock;
 mod mailbox;
+mod random;
 mod read_buffers;
 #[cfg(feature = "tls")]
 mod replayed;
 mod socket;
 mod transport;
+mod upkeep;
 
 pub(crate) use mailbox::{Command, Mailbox};
+pub(crate) use random::random;
 #[cfg(feature = "tls")]
 pub(crate) use replayed::Replayed;
 pub(crate) use socket::Socket;
 pub(crate) use transport::{Io, Transport};
+pub(crate) use upkeep::{Upkeep, UpkeepAction};

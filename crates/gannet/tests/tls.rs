@@ -20,7 +20,7 @@ use greeter::{GreeterClient, GreeterServer, HELLO, Plain, hello};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -312,6 +312,41 @@ async fn a_provider_is_asked_again() {
     assert!(server.handle.reload_tls().unwrap());
     assert!(!server.handle.reload_tls().unwrap());
     server_name_now(&server, &authority, "new.example").await.unwrap();
+}
+
+/// Calls on old and on ever new connections, while the certificate changes again and again: none fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_while_the_certificate_changes() {
+    let directory = Directory::new();
+    let authority = Authority::new("ca");
+    directory.write(&authority.sign(&["127.0.0.1"]));
+    let server = Arc::new(start(ServerTls::new(directory.identity())).await);
+    let over = Arc::new(AtomicBool::new(false));
+    let mut callers = tokio::task::JoinSet::new();
+    for stays in [true, false, false] {
+        let (server, over, tls) = (Arc::clone(&server), Arc::clone(&over), trusts(&authority));
+        callers.spawn(async move {
+            let mut channel = server.channel(tls.clone());
+            let mut calls = 0_u32;
+            while !over.load(Ordering::Relaxed) {
+                if !stays {
+                    channel = server.channel(tls.clone());
+                }
+                greets(&channel).await;
+                calls += 1;
+            }
+            calls
+        });
+    }
+    for _ in 0..20 {
+        directory.write(&authority.sign(&["127.0.0.1"]));
+        assert!(server.handle.reload_tls().unwrap());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    over.store(true, Ordering::Relaxed);
+    // A call that failed is a panic of its task.
+    let calls: u32 = callers.join_all().await.into_iter().sum();
+    assert!(calls > 20, "{calls} calls are no load");
 }
 
 /// What each mistake says: to the client's program, and to the server's operator.

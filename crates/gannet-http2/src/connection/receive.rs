@@ -192,6 +192,7 @@ impl Connection {
         self.idle_frame(now)?;
         frame::put(&mut self.out, kind::PING, flag::ACK, 0, &payload);
         self.control_bytes += frame::HEAD_BYTES + payload.len();
+        self.events.push_back(Event::Ping { moved: std::mem::take(&mut self.moved) });
         Ok(None)
     }
 

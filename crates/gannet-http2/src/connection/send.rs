@@ -89,6 +89,7 @@ impl Connection {
             && len <= self.peer_settings.max_frame_size as usize
         {
             if len > 0 {
+                self.moved = true;
                 stream.send_window -= len as i64;
                 self.send_window -= len as i64;
                 self.explained_updates = self.explained_updates.saturating_add(2);
@@ -137,6 +138,7 @@ impl Connection {
             waiting.end.get_or_insert(End::Data);
             return;
         }
+        self.moved = true;
         frame::put(&mut self.out, kind::DATA, flag::END_STREAM, stream.id, &[]);
         self.end_local(key);
     }
@@ -201,6 +203,7 @@ impl Connection {
         let last = count == waiting.data.len();
         let ends = last && matches!(waiting.end, Some(End::Data));
         if count > 0 || ends {
+            self.moved = true;
             let flags = if ends { flag::END_STREAM } else { 0 };
             self.out.put_slice(&frame::head(count, kind::DATA, flags, stream.id));
             waiting.data.move_to(count, &mut self.out);
@@ -252,6 +255,7 @@ impl Connection {
     /// HEADERS, and CONTINUATION where the block is larger than one frame.
     #[inline]
     fn put_header_block(&mut self, id: u32, fields: &Fields, end_stream: bool) {
+        self.moved = true;
         self.scratch.clear();
         self.encoder.encode(fields, &mut self.scratch);
         let max = self.peer_settings.max_frame_size as usize;

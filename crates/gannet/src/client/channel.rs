@@ -2,13 +2,16 @@
 
 use super::connect::{Connector, Dial};
 use crate::compression::{CompressionSettings, DecompressionLimits, Outgoing, compression_setters};
-use crate::driver::{Mailbox, clock};
+use crate::driver::{Mailbox, clock, random};
 use crate::intercept::Chain;
 use crate::{
     BackoffConfig, DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, InvalidTarget, Result, Server, Service, Status,
     Target,
 };
+use gannet_core::KeepaliveConfig;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// A channel to a server. Clones share the connection.
@@ -33,6 +36,8 @@ struct Inner {
     chain: Chain,
     state: Mutex<State>,
     changed: Notify,
+    /// How often a server has said that it is asked too often.
+    too_many_pings: AtomicU32,
 }
 
 /// What a channel was built with.
@@ -43,6 +48,7 @@ pub(super) struct Settings {
     pub(super) compression: CompressionSettings,
     pub(super) http2: gannet_http2::Config,
     pub(super) backoff: BackoffConfig,
+    pub(super) keepalive: Option<KeepaliveConfig>,
 }
 
 /// The life of the channel's connection (connectivity-semantics-and-api.md).
@@ -228,6 +234,20 @@ impl Channel {
         }
     }
 
+    /// The keepalive of a new connection.
+    pub(super) fn keepalive(&self) -> Option<KeepaliveConfig> {
+        let doubled = self.0.too_many_pings.load(Ordering::Relaxed).min(31);
+        self.settings().keepalive.map(|config| KeepaliveConfig {
+            interval: config.interval.saturating_mul(1 << doubled),
+            ..config
+        })
+    }
+
+    /// gRFC A8: a client that is told so doubles its interval.
+    pub(super) fn asked_too_often(&self) {
+        self.0.too_many_pings.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn downgrade(&self) -> WeakChannel {
         WeakChannel(Arc::downgrade(&self.0))
     }
@@ -265,12 +285,6 @@ impl Drop for Inner {
     }
 }
 
-/// A number from 0 to 1 for the jitter of backoff; it need not be hard to guess.
-fn random() -> f64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(0) as f64 / u64::MAX as f64
-}
-
 impl ChannelBuilder {
     fn new(authority: String, dial: Dial) -> Self {
         Self {
@@ -285,6 +299,7 @@ impl ChannelBuilder {
                 // A client opens the streams itself: it grants each more than a server can.
                 http2: gannet_http2::Config::default().max_concurrent_streams(128),
                 backoff: BackoffConfig::default(),
+                keepalive: None,
             },
             #[cfg(feature = "tls")]
             tls: None,
@@ -351,6 +366,41 @@ impl ChannelBuilder {
         self
     }
 
+    /// Asks a server that has been silent for so long whether it is there, while calls are open. Default never; least
+    /// 10 s (gRFC A8). Servers end connections that ask more often than they allow, which is 5 minutes by default; the
+    /// channel then asks half as often on the next.
+    ///
+    /// With it TCP gives bytes up that nobody has acknowledged for [`ChannelBuilder::keepalive_timeout`] (gRFC A18).
+    #[must_use]
+    pub fn keepalive_interval(mut self, interval: Duration) -> Self {
+        self.keepalive().interval = interval.max(KeepaliveConfig::SHORTEST_CLIENT_INTERVAL);
+        self
+    }
+
+    /// How long the server may take to answer. Default 20 s. Then the connection is lost, and its calls end with
+    /// UNAVAILABLE. Acts with [`ChannelBuilder::keepalive_interval`].
+    #[must_use]
+    pub fn keepalive_timeout(mut self, timeout: Duration) -> Self {
+        self.keepalive().timeout = timeout;
+        self
+    }
+
+    /// Asks while no call is open as well. Default not: servers allow it only every two hours by default. Acts with
+    /// [`ChannelBuilder::keepalive_interval`].
+    #[must_use]
+    pub fn keepalive_without_calls(mut self) -> Self {
+        self.keepalive().without_calls = true;
+        self
+    }
+
+    fn keepalive(&mut self) -> &mut KeepaliveConfig {
+        self.settings.keepalive.get_or_insert(KeepaliveConfig {
+            interval: Duration::MAX,
+            timeout: KeepaliveConfig::DEFAULT_TIMEOUT,
+            without_calls: false,
+        })
+    }
+
     /// The channel. It connects with its first call.
     #[must_use]
     pub fn build(self) -> Channel {
@@ -367,6 +417,7 @@ impl ChannelBuilder {
             chain: self.chain,
             state: Mutex::new(State::Idle),
             changed: Notify::new(),
+            too_many_pings: AtomicU32::new(0),
         }))
     }
 }

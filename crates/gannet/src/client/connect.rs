@@ -118,7 +118,11 @@ impl Connector {
         let socket = TcpStream::connect(address).await.map_err(|error| failed(&address, error))?;
         // Without it the end of a small request waits for the acknowledgement of its beginning.
         socket.set_nodelay(true).map_err(|error| failed(&address, error))?;
-        self.start(Socket::Tcp(socket), channel, PeerAddress::Tcp(address)).await
+        let socket = Socket::Tcp(socket);
+        if let Some(keepalive) = channel.keepalive() {
+            socket.set_user_timeout(keepalive.timeout);
+        }
+        self.start(socket, channel, PeerAddress::Tcp(address)).await
     }
 
     /// TLS where the channel has it, then the connection's task; ready when the server has said that it speaks HTTP/2.

@@ -4,11 +4,13 @@ use super::attempt::{Attempt, AttemptState, Ended, Outcome};
 use super::channel::{Channel, WeakChannel};
 use crate::call::ConnectionFacts;
 use crate::compression::{Encodings, Received, unknown_encoding};
-use crate::driver::{Command, Io, Mailbox, Transport, clock};
+use crate::driver::{Command, Io, Mailbox, Transport, Upkeep, UpkeepAction, clock};
 use crate::stream::{COPIED_BELOW_BYTES, Link};
 use crate::{Code, Compression, Metadata, Output, Result, Status};
 use bytes::Bytes;
-use gannet_core::{Deframer, Prefix, TimerKey, Wheel, check_response_headers, outcome_from_trailers};
+use gannet_core::{
+    Deframer, LifetimeConfig, Prefix, TimerKey, Wheel, check_response_headers, outcome_from_trailers,
+};
 use gannet_http2::{Connection, ErrorCode, Event, Fields, Initiator, Name, OpenError, StreamKey};
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -29,7 +31,13 @@ pub(super) struct ClientConnection<S> {
     ready: Vec<StreamKey>,
     commands: Vec<Command>,
     now: Instant,
+    upkeep: Upkeep,
+    /// The server has not answered a keepalive PING.
+    server_is_gone: bool,
 }
+
+/// What a keepalive PING carries, to tell its answer from others in a trace.
+const KEEPALIVE_PING: [u8; 8] = *b"are u ok";
 
 /// The attempts of a connection, apart from its bytes.
 struct Attempts {
@@ -88,7 +96,16 @@ impl<S: Io> ClientConnection<S> {
             error: None,
             starting: Some(ready),
         };
-        Self { transport, attempts, ready: Vec::new(), commands: Vec::new(), now }
+        let upkeep = Upkeep::new(channel.keepalive(), LifetimeConfig::default(), now, 0.0);
+        Self {
+            transport,
+            attempts,
+            ready: Vec::new(),
+            commands: Vec::new(),
+            now,
+            upkeep,
+            server_is_gone: false,
+        }
     }
 
     fn take_mail(&mut self) {
@@ -102,13 +119,26 @@ impl<S: Io> ClientConnection<S> {
     }
 
     fn poll_time(&mut self, cx: &mut Context<'_>) -> bool {
-        let next = [self.transport.http2.poll_timeout(), self.attempts.next_deadline()];
+        let http2 = &self.transport.http2;
+        self.upkeep.calls(self.now, http2.open_streams() > 0, false);
+        let next = [http2.poll_timeout(), self.attempts.next_deadline(), self.upkeep.next()];
         let next = next.into_iter().flatten().min();
         if self.transport.poll_timer(cx, next).is_pending() {
             return false;
         }
         self.transport.http2.handle_timeout(self.now);
         self.attempts.expire(&mut self.transport.http2, self.now);
+        match self.upkeep.poll(self.now) {
+            Some(UpkeepAction::Ping) => self.transport.http2.ping(KEEPALIVE_PING),
+            Some(UpkeepAction::PeerIsGone) => {
+                let peer = &self.attempts.facts.peer;
+                let text = format!("{peer} does not answer: a keepalive PING was not acknowledged in time");
+                self.attempts.error = Some(Status::unavailable(text));
+                self.server_is_gone = true;
+            }
+            // A client's connection has no age.
+            Some(UpkeepAction::Drain | UpkeepAction::Cut) | None => {}
+        }
         true
     }
 
@@ -147,11 +177,15 @@ impl<S: Io> Future for ClientConnection<S> {
             this.now = clock::now();
             this.take_mail();
             let mut progress = this.poll_time(cx);
+            if this.server_is_gone {
+                return Poll::Ready(());
+            }
             if this.transport.http2.unsent() + this.transport.unwritten() < UNSENT_LIMIT_BYTES {
                 match this.transport.poll_read(cx, this.now) {
                     Poll::Ready(Ok(_)) => {
                         progress = true;
                         reads += 1;
+                        this.upkeep.heard(this.now);
                         if this.attempts.starting.is_some() {
                             this.attempts.see_first_bytes(this.transport.last_read());
                         }
@@ -412,6 +446,12 @@ impl Attempts {
             }
             Event::GoAway { code, debug, .. } => {
                 self.retire();
+                if code == ErrorCode::ENHANCE_YOUR_CALM
+                    && debug[..] == *b"too_many_pings"
+                    && let Some(channel) = self.channel.upgrade()
+                {
+                    channel.asked_too_often();
+                }
                 if code != ErrorCode::NO_ERROR {
                     let (peer, debug) = (&self.facts.peer, String::from_utf8_lossy(&debug));
                     let text = format!("{peer} ended the connection: {debug} ({code})");

@@ -1,5 +1,6 @@
 //! What a connection runs over, as one type: the driver is compiled once, and its task is as small as its socket.
 
+use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -35,6 +36,14 @@ macro_rules! each {
 }
 
 impl Socket {
+    /// gRFC A18: TCP gives bytes up that the peer has not acknowledged for so long, as keepalive gives a silent peer up.
+    pub(crate) fn set_user_timeout(&self, timeout: Duration) {
+        if let Socket::Tcp(socket) = self {
+            // Where the system has no such option, keepalive alone decides.
+            let _ = SockRef::from(socket).set_tcp_user_timeout(Some(timeout));
+        }
+    }
+
     /// Closes it so that what was written last arrives: a socket that is closed with bytes unread is reset, and the
     /// peer loses what it has not read.
     pub(crate) async fn read_out(mut self) {

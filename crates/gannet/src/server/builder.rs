@@ -13,6 +13,7 @@ use super::shared::{CallLimits, ServerShared};
 use crate::compression::{CompressionSettings, compression_setters};
 use crate::intercept::Chain;
 use crate::{DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, Service};
+use gannet_core::{KeepaliveConfig, LifetimeConfig, PingPolicy};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -41,6 +42,9 @@ pub struct Server {
     threads: usize,
     max_connections: usize,
     load: LoadLimits,
+    keepalive: KeepaliveConfig,
+    lifetime: LifetimeConfig,
+    pings: PingPolicy,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::ServerTls>,
     ends_on_drain: Vec<String>,
@@ -75,6 +79,14 @@ impl Server {
             threads: 1,
             max_connections: usize::MAX,
             load: LoadLimits::default(),
+            keepalive: KeepaliveConfig {
+                interval: KeepaliveConfig::DEFAULT_SERVER_INTERVAL,
+                timeout: KeepaliveConfig::DEFAULT_TIMEOUT,
+                // gRFC A9: a server asks whether calls are open or not.
+                without_calls: true,
+            },
+            lifetime: LifetimeConfig::default(),
+            pings: PingPolicy::default(),
             #[cfg(feature = "tls")]
             tls: None,
             ends_on_drain: Vec::new(),
@@ -186,6 +198,61 @@ impl Server {
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections;
+        self
+    }
+
+    /// Asks a client that has been silent for so long whether it is there. Default 2 hours (gRFC A9).
+    ///
+    /// TCP gives bytes up that nobody has acknowledged for [`Server::keepalive_timeout`] (gRFC A18).
+    #[must_use]
+    pub fn keepalive_interval(mut self, interval: Duration) -> Self {
+        self.keepalive.interval = interval;
+        self
+    }
+
+    /// How long the client may take to answer. Default 20 s. Then the connection is ended, and its calls are cancelled.
+    #[must_use]
+    pub fn keepalive_timeout(mut self, timeout: Duration) -> Self {
+        self.keepalive.timeout = timeout;
+        self
+    }
+
+    /// The least time between two keepalive PINGs of a client. Default 5 minutes. The third that comes sooner ends its
+    /// connection with ENHANCE_YOUR_CALM, `too_many_pings` (gRFC A9); PINGs between which data has been sent to the
+    /// client do not count.
+    #[must_use]
+    pub fn min_ping_interval(mut self, interval: Duration) -> Self {
+        self.pings.min_interval = interval;
+        self
+    }
+
+    /// Lets clients send keepalive PINGs while they have no call open. Default not: then two hours have to lie between
+    /// two.
+    #[must_use]
+    pub fn pings_without_calls(mut self) -> Self {
+        self.pings.without_calls = true;
+        self
+    }
+
+    /// Ends a connection that has had no call for so long. Default never. Its client connects again for its next call.
+    #[must_use]
+    pub fn max_connection_idle(mut self, time: Duration) -> Self {
+        self.lifetime.max_idle = Some(time);
+        self
+    }
+
+    /// Ends a connection that is so old, a tenth more or less: it takes no new calls, those that run may finish. Default
+    /// never. So clients come back through the load balancer and find new servers.
+    #[must_use]
+    pub fn max_connection_age(mut self, age: Duration) -> Self {
+        self.lifetime.max_age = Some(age);
+        self
+    }
+
+    /// How long the calls of a connection that is too old may take; then they end with UNAVAILABLE. Default unlimited.
+    #[must_use]
+    pub fn max_connection_age_grace(mut self, grace: Duration) -> Self {
+        self.lifetime.max_age_grace = Some(grace);
         self
     }
 
@@ -316,6 +383,9 @@ impl Server {
             handshake_timeout: self.handshake_timeout,
             observer: self.observer,
             max_connections: self.max_connections,
+            keepalive: self.keepalive,
+            lifetime: self.lifetime,
+            pings: self.pings,
             cut_calls: AtomicUsize::new(0),
             load: Arc::new(Load::new(self.load)),
             #[cfg(feature = "tls")]

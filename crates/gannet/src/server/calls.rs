@@ -29,6 +29,8 @@ pub(super) struct Calls {
     /// Streams with a deadline that came in this turn.
     young: Vec<StreamKey>,
     pub(super) outgoing: Output,
+    /// Calls have begun since the connection last looked.
+    begun: bool,
 }
 
 impl Calls {
@@ -44,6 +46,7 @@ impl Calls {
             wheel: Wheel::new(),
             young: Vec::new(),
             outgoing: Output::new(),
+            begun: false,
         }
     }
 
@@ -84,6 +87,21 @@ impl Calls {
         }
     }
 
+    /// Ends the calls that are left with UNAVAILABLE, and the connection. Says how many they were.
+    pub(super) fn cut_all(&mut self, http2: &mut Connection, now: Instant, why: &'static str) -> usize {
+        let keys = self.slots.keys();
+        for key in &keys {
+            self.end_early(http2, now, *key, CancelReason::Shutdown, Status::unavailable(why));
+        }
+        http2.close(ErrorCode::NO_ERROR, "shut down");
+        keys.len()
+    }
+
+    /// Whether calls have begun since this was last asked.
+    pub(super) fn take_begun(&mut self) -> bool {
+        std::mem::take(&mut self.begun)
+    }
+
     fn drop_all(&mut self, status: &Status) {
         for key in self.slots.keys() {
             self.drop_slot(key, CancelReason::ConnectionLost, status);
@@ -106,6 +124,7 @@ impl Calls {
         repeated: bool,
         end_stream: bool,
     ) {
+        self.begun = true;
         match self.known_heads.disposition(&self.server, &fields, repeated) {
             Disposition::Call(head) => self.begin_call(http2, now, key, fields, head, end_stream),
             Disposition::Refused(status) => {
@@ -149,17 +168,19 @@ impl Calls {
                         .and_then(|route| self.server.routes.get(route))
                         .is_some_and(|route| route.ends_on_drain)
                     {
-                        self.end_early(http2, now, key, CancelReason::Shutdown, shutting_down());
+                        self.end_early(
+                            http2,
+                            now,
+                            key,
+                            CancelReason::Shutdown,
+                            Status::unavailable(SHUTTING_DOWN),
+                        );
                     }
                 }
             }
             Command::Close => {
-                let keys = self.slots.keys();
-                self.server.cut_calls.fetch_add(keys.len(), Ordering::Relaxed);
-                for key in keys {
-                    self.end_early(http2, now, key, CancelReason::Shutdown, shutting_down());
-                }
-                http2.close(ErrorCode::NO_ERROR, "shut down");
+                let cut = self.cut_all(http2, now, SHUTTING_DOWN);
+                self.server.cut_calls.fetch_add(cut, Ordering::Relaxed);
             }
             Command::Http(key, command) => self.http_command(http2, key, command),
             // A server is never asked for these.
@@ -214,6 +235,5 @@ fn cut_short(slot: Slot, reason: CancelReason, status: &Status) {
     }
 }
 
-fn shutting_down() -> Status {
-    Status::unavailable("server is shutting down")
-}
+/// What the calls are told that a shutdown ends.
+const SHUTTING_DOWN: &str = "server is shutting down";

@@ -4,9 +4,10 @@ use super::calls::Calls;
 use super::load::{Holding, LOOK_AGAIN, Load};
 use super::shared::ServerShared;
 use crate::Peer;
-use crate::driver::{Command, Io, Mailbox, Transport, clock};
+use crate::driver::{Command, Io, Mailbox, Transport, Upkeep, UpkeepAction, clock, random};
 use bytes::Bytes;
-use gannet_http2::{Connection, StreamKey};
+use gannet_core::PingStrikes;
+use gannet_http2::{Connection, ErrorCode, Event, StreamKey};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -28,7 +29,14 @@ pub(crate) struct ServerConnection<S> {
     load: Arc<Load>,
     holding: Holding,
     now: Instant,
+    upkeep: Upkeep,
+    pings: PingStrikes,
+    /// The client has not answered a keepalive PING.
+    client_is_gone: bool,
 }
+
+/// What a keepalive PING carries, to tell its answer from others in a trace.
+const KEEPALIVE_PING: [u8; 8] = *b"are u ok";
 
 impl<S: Io> ServerConnection<S> {
     pub(crate) fn new(
@@ -43,8 +51,21 @@ impl<S: Io> ServerConnection<S> {
         transport.handle_early_bytes(now, early);
         let load = Arc::clone(&server.load);
         let holding = load.holding();
+        let upkeep = Upkeep::new(Some(server.keepalive), server.lifetime, now, random());
+        let pings = PingStrikes::new(server.pings);
         let calls = Calls::new(server, peer, mailbox);
-        Self { transport, calls, ready: Vec::new(), commands: Vec::new(), load, holding, now }
+        Self {
+            transport,
+            calls,
+            ready: Vec::new(),
+            commands: Vec::new(),
+            load,
+            holding,
+            now,
+            upkeep,
+            pings,
+            client_is_gone: false,
+        }
     }
 
     /// What other tasks left.
@@ -61,7 +82,10 @@ impl<S: Io> ServerConnection<S> {
     /// Acts on all events; what was answered is written on the way where there is much of it.
     fn drain_events(&mut self, cx: &mut Context<'_>) {
         while let Some(event) = self.transport.http2.poll_event(self.now) {
-            self.calls.event(&mut self.transport.http2, self.now, event);
+            match event {
+                Event::Ping { moved } => self.pinged(moved),
+                event => self.calls.event(&mut self.transport.http2, self.now, event),
+            }
             if self.transport.http2.unsent() >= FLUSH_BYTES {
                 // An error or a full socket shows itself at the end of the turn.
                 let _ = self.transport.poll_write(cx, self.now);
@@ -69,15 +93,39 @@ impl<S: Io> ServerConnection<S> {
         }
     }
 
+    /// gRFC A9: a client that asks too often is told so and ended.
+    fn pinged(&mut self, moved: bool) {
+        let has_calls = self.transport.http2.open_streams() > 0;
+        if self.pings.ping(self.now, has_calls, moved) {
+            self.transport.http2.close(ErrorCode::ENHANCE_YOUR_CALM, "too_many_pings");
+        }
+    }
+
     fn poll_time(&mut self, cx: &mut Context<'_>) -> bool {
+        let http2 = &self.transport.http2;
+        self.upkeep.calls(self.now, http2.open_streams() > 0, self.calls.take_begun());
         let look_again = self.load.is_under_pressure().then(|| self.now + LOOK_AGAIN);
-        let next = [self.transport.http2.poll_timeout(), self.calls.next_deadline(), look_again];
+        let next = [http2.poll_timeout(), self.calls.next_deadline(), self.upkeep.next(), look_again];
         let next = next.into_iter().flatten().min();
         if self.transport.poll_timer(cx, next).is_pending() {
             return false;
         }
         self.transport.http2.handle_timeout(self.now);
         self.calls.expire(&mut self.transport.http2, self.now);
+        while let Some(action) = self.upkeep.poll(self.now) {
+            let http2 = &mut self.transport.http2;
+            match action {
+                UpkeepAction::Ping => http2.ping(KEEPALIVE_PING),
+                UpkeepAction::PeerIsGone => {
+                    self.client_is_gone = true;
+                    break;
+                }
+                UpkeepAction::Drain => http2.shut_down(self.now),
+                UpkeepAction::Cut => {
+                    self.calls.cut_all(http2, self.now, "the connection has reached its greatest age");
+                }
+            }
+        }
         true
     }
 
@@ -105,11 +153,15 @@ impl<S: Io> Future for ServerConnection<S> {
             this.now = clock::now();
             this.take_mail();
             let mut progress = this.poll_time(cx);
+            if this.client_is_gone {
+                return Poll::Ready(());
+            }
             if this.transport.http2.unsent() + this.transport.unwritten() < UNSENT_LIMIT_BYTES {
                 match this.transport.poll_read(cx, this.now) {
                     Poll::Ready(Ok(_)) => {
                         progress = true;
                         reads += 1;
+                        this.upkeep.heard(this.now);
                     }
                     Poll::Ready(Err(_)) => return Poll::Ready(()),
                     Poll::Pending => {}

@@ -145,6 +145,7 @@ impl Beginning {
 
 async fn greet(accepted: Accepted, server: &ServerShared) -> Result<Greeted, HandshakeError> {
     let Accepted { socket, peer, how } = accepted;
+    socket.set_user_timeout(server.keepalive.timeout);
     let mut beginning = Beginning { socket, peer, bytes: BytesMut::new() };
     if how.proxy_protocol && !greet_proxy(&mut beginning).await? {
         return Ok(Greeted::Nothing);

@@ -12,6 +12,7 @@ use crate::compression::{CompressionSettings, DecompressionLimits, Encodings, Ou
 use crate::driver::{Mailbox, Socket};
 use crate::intercept::Chain;
 use crate::{Compression, Lifecycle, Peer, PeerAddress};
+use gannet_core::{KeepaliveConfig, LifetimeConfig, PingPolicy};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -34,6 +35,9 @@ pub(crate) struct ServerShared {
     pub(super) handshake_timeout: Duration,
     pub(super) observer: Observer,
     pub(super) max_connections: usize,
+    pub(super) keepalive: KeepaliveConfig,
+    pub(super) lifetime: LifetimeConfig,
+    pub(super) pings: PingPolicy,
     /// Calls that were ended because the server's patience was over.
     pub(super) cut_calls: AtomicUsize,
     pub(super) load: Arc<Load>,
