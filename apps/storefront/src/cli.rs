@@ -2,22 +2,34 @@
 
 mod units;
 
-use clap::{Args, Parser};
+use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// `storefront`.
+/// `storefront`: serves, or shows what it does.
 #[derive(Debug, Parser)]
 #[command(
     name = "storefront",
     version,
     about = "Serves users, orders, files and chat over gRPC",
-    after_help = EXAMPLES
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true
 )]
 pub struct Arguments {
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// How to serve.
     #[command(flatten)]
     pub serve: ServeOptions,
+}
+
+/// What the program does besides serving.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Calls every method and shows what goes each way
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo(DemoOptions),
 }
 
 /// How to serve.
@@ -43,6 +55,15 @@ pub struct ServeOptions {
     pub max_upload: u64,
 }
 
+/// What to show.
+#[derive(Args, Clone, Debug)]
+pub struct DemoOptions {
+    /// The server to call: ADDR:PORT or unix:PATH. Without it the demo starts one of its own, on a free port and with
+    /// temporary data
+    #[arg(long, value_name = "ADDRESS")]
+    pub connect: Option<String>,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   storefront                                          on 127.0.0.1:50051, data in ./storefront-data
@@ -50,7 +71,13 @@ Examples:
   storefront --listen 127.0.0.1:0 --listen unix:/run/storefront.sock
   storefront --max-upload 64MiB --grace 30s
   STOREFRONT_LISTEN=127.0.0.1:0 STOREFRONT_DATA=/tmp/shop storefront
-  RUST_LOG=debug storefront                           with the details in the log";
+  RUST_LOG=debug storefront                           with the details in the log
+  storefront demo                                     a walk through every method";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  storefront demo                                     on a server of its own
+  storefront demo --connect 127.0.0.1:50051           on one that runs";
 
 #[cfg(test)]
 mod tests {
@@ -72,5 +99,10 @@ mod tests {
         let two = Arguments::parse_from(two).serve;
         assert_eq!(two.listen, ["127.0.0.1:0", "unix:/tmp/s"]);
         assert_eq!(two.max_upload, 65_536);
+    }
+
+    #[test]
+    fn what_serves_does_not_go_with_the_demo() {
+        assert!(Arguments::try_parse_from(["storefront", "--data", "x", "demo"]).is_err());
     }
 }

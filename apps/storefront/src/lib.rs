@@ -3,6 +3,7 @@
 mod batch;
 pub mod chat;
 pub mod cli;
+pub mod demo;
 pub mod files;
 pub mod log;
 pub mod orders;

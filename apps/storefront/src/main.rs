@@ -2,17 +2,23 @@
 
 use clap::Parser;
 use std::process::ExitCode;
-use storefront::cli::Arguments;
-use storefront::{log, server};
+use storefront::cli::{Arguments, Command};
+use storefront::{demo, log, server};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    log::start();
-    match server::run(arguments.serve).await {
+    let result = match arguments.command {
+        None => {
+            log::start();
+            server::run(arguments.serve).await.map_err(|error| error.to_string())
+        }
+        Some(Command::Demo(options)) => demo::run(options).await.map_err(|error| error.to_string()),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
+        Err(message) => {
+            eprintln!("error: {message}");
             ExitCode::FAILURE
         }
     }
