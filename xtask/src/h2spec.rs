@@ -1,6 +1,7 @@
 //! `cargo xtask interop h2spec`: the conformance cases of HTTP/2 and HPACK against gannet's server.
 
-use crate::interop::{build, work};
+use crate::interop::build;
+use crate::peers::work;
 use crate::process::{Server, free_address, output};
 use std::path::PathBuf;
 use std::process::Command;

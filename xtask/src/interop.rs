@@ -1,5 +1,6 @@
 //! `cargo xtask interop`: the official cases against the official peers, in both roles.
 
+use crate::peers;
 use crate::process::{self, Server, free_address, output, root};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,11 +23,14 @@ const CASES: &[&str] = &[
     "timeout_on_sleeping_server",
 ];
 
+/// A client that is not done by then is ended.
+const LIMIT_SECONDS: u32 = 120;
+
 /// Runs every pair of client and server, a line for each case.
 pub(crate) fn run() -> Result<(), String> {
     let programs = build()?;
     let python = Python::prepare()?;
-    let node = prepare_node()?;
+    let node = peers::node(Path::new("interop/peers/node"), "node")?;
     let mut totals = Totals::default();
 
     let gannet = |address: &str| {
@@ -37,7 +41,7 @@ pub(crate) fn run() -> Result<(), String> {
     let grpcio = |address: &str| python.program("server.py", &[format!("--port={}", port(address))]);
 
     totals.pair("grpc-js client, gannet server", &gannet, &|address| {
-        let mut command = limited(Path::new("node"));
+        let mut command = peers::limited(Path::new("node"), LIMIT_SECONDS);
         command.current_dir(&node).arg("cases.js").arg(format!("--proto={}", protos().display()));
         command.args(client_flags(address, &CASES.join(",")));
         vec![command]
@@ -47,7 +51,7 @@ pub(crate) fn run() -> Result<(), String> {
     })?;
     let gannet_clients = |address: &str| {
         let one = |case: &&str| {
-            let mut command = limited(&programs.join("interop-client"));
+            let mut command = peers::limited(&programs.join("interop-client"), LIMIT_SECONDS);
             command.args(client_flags(address, case));
             command
         };
@@ -95,13 +99,6 @@ impl Totals {
     }
 }
 
-/// A program that is ended after two minutes: a case that hangs is a case that fails.
-fn limited(program: &Path) -> Command {
-    let mut command = Command::new("timeout");
-    command.arg("120").arg(program);
-    command
-}
-
 fn port(address: &str) -> &str {
     address.rsplit(':').next().unwrap_or_default()
 }
@@ -118,14 +115,6 @@ fn protos() -> PathBuf {
     root().join("interop/proto")
 }
 
-/// Where the peers' packages and stubs go: build output.
-pub(crate) fn work() -> Result<PathBuf, String> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let work = root().join(target).join("interop");
-    std::fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
-    Ok(work)
-}
-
 /// The debug programs, which `cargo test` has mostly built before.
 pub(crate) fn build() -> Result<PathBuf, String> {
     process::run(Command::new("cargo").current_dir(root()).args([
@@ -135,7 +124,7 @@ pub(crate) fn build() -> Result<PathBuf, String> {
         "gannet-interop",
         "--bins",
     ]))?;
-    Ok(work()?.with_file_name("debug"))
+    Ok(peers::work()?.with_file_name("debug"))
 }
 
 /// A Python with grpcio in an environment of its own, and the stubs of the interop services.
@@ -146,22 +135,14 @@ struct Python {
 
 impl Python {
     fn prepare() -> Result<Self, String> {
-        let work = work()?;
-        let environment = work.join("venv");
-        let python = environment.join("bin/python");
-        if !python.exists() {
-            process::run(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-        }
-        let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]);
-        process::run(pip.arg(root().join("interop/peers/python/requirements.txt")))?;
-        let stubs = work.join("python");
+        let python = peers::python(Path::new("interop/peers/python/requirements.txt"))?;
+        let stubs = peers::work()?.join("python");
         generate_stubs(&python, &stubs)?;
         Ok(Self { python, stubs })
     }
 
     fn program(&self, name: &str, flags: &[String]) -> Command {
-        let mut command = limited(&self.python);
+        let mut command = peers::limited(&self.python, LIMIT_SECONDS);
         command
             .arg(root().join("interop/peers/python").join(name))
             .args(flags)
@@ -188,21 +169,4 @@ fn generate_stubs(python: &Path, stubs: &Path) -> Result<(), String> {
         protoc.arg(target);
     }
     process::run(&mut protoc)
-}
-
-/// grpc-js beside a copy of the programs, so that `node_modules` stays out of the tree.
-fn prepare_node() -> Result<PathBuf, String> {
-    let node = work()?.join("node");
-    std::fs::create_dir_all(&node).map_err(|error| error.to_string())?;
-    for name in ["package.json", ".npmrc", "cases.js"] {
-        let from = root().join("interop/peers/node").join(name);
-        std::fs::copy(&from, node.join(name)).map_err(|error| format!("{}: {error}", from.display()))?;
-    }
-    process::run(Command::new("npm").current_dir(&node).args([
-        "install",
-        "--silent",
-        "--no-audit",
-        "--no-fund",
-    ]))?;
-    Ok(node)
 }

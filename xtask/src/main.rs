@@ -5,7 +5,9 @@ mod fuzz;
 mod r#gen;
 mod h2spec;
 mod interop;
+mod peers;
 mod process;
+mod storefront;
 
 use std::process::ExitCode;
 
@@ -15,7 +17,8 @@ cargo xtask COMMAND
 fuzz [--seconds N]    every fuzz target for N seconds (60)
 gen [--check]         write the generated code that is kept in the repository, or say what is not current
 interop               the official cases against grpc-js and grpcio, in both roles; needs node and python3
-interop h2spec        the conformance cases of HTTP/2 and HPACK against the server, strict ones too; needs go";
+interop h2spec        the conformance cases of HTTP/2 and HPACK against the server, strict ones too; needs go
+interop storefront    the storefront's contract from TypeScript and Python; needs node and python3";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +29,7 @@ fn main() -> ExitCode {
         ["gen", ..] => r#gen::run(&arguments[1..]),
         ["interop"] => interop::run(),
         ["interop", "h2spec"] => h2spec::run(),
+        ["interop", "storefront"] => storefront::run(),
         _ => Err(format!("{USAGE}\n{}", bench::USAGE)),
     };
     match result {
