@@ -44,7 +44,7 @@ async fn step(
     record::set_status(&mut transaction, &order_id, to, now).await.internal(CHANGING)?;
     transaction.commit().await.internal(CHANGING)?;
     order.status = to.into();
-    watchers.tell(&OrderStatusUpdate {
+    watchers.tell(OrderStatusUpdate {
         order_id,
         old_status: from.into(),
         new_status: to.into(),

@@ -36,7 +36,7 @@ pub(super) async fn watch(
         // twice in a life.
         if update.old_status == present {
             present = update.new_status.as_known().unwrap_or_default();
-            updates.send(update).await?;
+            updates.send_shared(&update).await?;
         }
     }
     Ok(())
@@ -44,14 +44,16 @@ pub(super) async fn watch(
 
 /// The watchers of all orders, by the order's id. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Watchers(Arc<Mutex<HashMap<String, Vec<UnboundedSender<OrderStatusUpdate>>>>>);
+pub(super) struct Watchers(Arc<Mutex<ByOrder>>);
+
+type ByOrder = HashMap<String, Vec<UnboundedSender<Arc<OrderStatusUpdate>>>>;
 
 /// One watcher. Dropped, it leaves nothing behind.
 #[derive(Debug)]
 pub(super) struct Watcher {
     order_id: String,
     /// Unbounded, and yet short: an order has at most three changes in its life.
-    updates: UnboundedReceiver<OrderStatusUpdate>,
+    updates: UnboundedReceiver<Arc<OrderStatusUpdate>>,
     watchers: Watchers,
 }
 
@@ -64,10 +66,11 @@ impl Watchers {
     }
 
     /// Tells those who watch the order.
-    pub(super) fn tell(&self, update: &OrderStatusUpdate) {
+    pub(super) fn tell(&self, update: OrderStatusUpdate) {
+        let update = Arc::new(update);
         for watcher in self.lock().get(&update.order_id).into_iter().flatten() {
             // Refused only where the watcher is about to go.
-            drop(watcher.send(update.clone()));
+            drop(watcher.send(Arc::clone(&update)));
         }
     }
 
@@ -76,14 +79,14 @@ impl Watchers {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Vec<UnboundedSender<OrderStatusUpdate>>>> {
+    fn lock(&self) -> MutexGuard<'_, ByOrder> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Watcher {
     /// The next update.
-    pub(super) async fn next(&mut self) -> Option<OrderStatusUpdate> {
+    pub(super) async fn next(&mut self) -> Option<Arc<OrderStatusUpdate>> {
         self.updates.recv().await
     }
 }
@@ -115,16 +118,16 @@ mod tests {
         let mut of_a = [watchers.watch("a"), watchers.watch("a")];
         let mut of_b = watchers.watch("b");
         for message in ["1", "2"] {
-            watchers.tell(&update("a", message));
+            watchers.tell(update("a", message));
         }
-        watchers.tell(&update("b", "3"));
-        watchers.tell(&update("c", "nobody"));
+        watchers.tell(update("b", "3"));
+        watchers.tell(update("c", "nobody"));
         for watcher in &mut of_a {
-            assert_eq!(watcher.next().await, Some(update("a", "1")));
-            assert_eq!(watcher.next().await, Some(update("a", "2")));
+            assert_eq!(watcher.next().await, Some(Arc::new(update("a", "1"))));
+            assert_eq!(watcher.next().await, Some(Arc::new(update("a", "2"))));
             assert!(watcher.updates.is_empty());
         }
-        assert_eq!(of_b.next().await, Some(update("b", "3")));
+        assert_eq!(of_b.next().await, Some(Arc::new(update("b", "3"))));
     }
 
     /// The storefront's contract, WatchOrder: a watcher that goes away leaves nothing behind.
@@ -133,8 +136,8 @@ mod tests {
         let watchers = Watchers::default();
         let (first, mut second) = (watchers.watch("a"), watchers.watch("a"));
         drop(first);
-        watchers.tell(&update("a", "1"));
-        assert_eq!(second.next().await, Some(update("a", "1")));
+        watchers.tell(update("a", "1"));
+        assert_eq!(second.next().await, Some(Arc::new(update("a", "1"))));
         assert_eq!(watchers.lock()["a"].len(), 1);
         drop(second);
         assert!(watchers.lock().is_empty());
