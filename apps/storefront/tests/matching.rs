@@ -6,9 +6,13 @@ mod shop;
 
 use gannet::{Code, Receiver, Sender, Status};
 use shop::{Shop, fails};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 use storefront::proto::order::v1::Side::{self, SIDE_BUY as BUY, SIDE_SELL as SELL};
 use storefront::proto::order::v1::{Money, OrderMatch, OrderServiceClient};
+use tokio::sync::Barrier;
+use tokio::task::JoinSet;
 
 /// One stream of the market.
 struct Trader {
@@ -264,4 +268,58 @@ async fn a_client_that_does_not_read_is_let_go() {
     };
     fails::<()>(Err(status), Code::ResourceExhausted, "too slowly");
     active.settle().await;
+}
+
+/// Many streams at once: each fill is told to both sides, once, and nobody is filled beyond what was offered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fill_is_told_to_both_sides() {
+    const TRADERS: usize = 6;
+    const OFFERS: i64 = 300;
+    let shop = Shop::open().await;
+    let all_placed = Arc::new(Barrier::new(TRADERS));
+    let mut traders = JoinSet::new();
+    for number in 0..TRADERS {
+        let (mut trader, all_placed) = (Trader::come_to(&shop).await, Arc::clone(&all_placed));
+        traders.spawn(async move {
+            for place in 0..OFFERS {
+                let side = if (place + number as i64) % 2 == 0 { SELL } else { BUY };
+                trader
+                    .offer(&format!("{number}-{place}"), side, 1 + (place % 7) as i32, place * 31 % 10)
+                    .await;
+            }
+            let own = format!("own-{number}");
+            trader.offer_to_itself(&own).await;
+            let mut told = Vec::new();
+            while told.last().is_none_or(|last: &OrderMatch| last.product_id != own) {
+                told.push(trader.fills.next().await.unwrap().unwrap());
+            }
+            all_placed.wait().await;
+            trader.offers.finish();
+            while let Some(fill) = trader.fills.next().await.unwrap() {
+                told.push(fill);
+            }
+            told
+        });
+    }
+    let told: Vec<_> = traders.join_all().await.concat();
+    let tea: Vec<_> = told.into_iter().filter(|fill| fill.product_id == "tea").collect();
+    let mut filled: HashMap<&str, i32> = HashMap::new();
+    let mut mirrored: HashMap<(&str, &str, i32, i64), i32> = HashMap::new();
+    for fill in &tea {
+        *filled.entry(&fill.order_id).or_default() += fill.quantity;
+        let sells = fill.side == SELL;
+        let (seller, buyer) = if sells {
+            (&fill.order_id, &fill.matched_order_id)
+        } else {
+            (&fill.matched_order_id, &fill.order_id)
+        };
+        let key = (&**seller, &**buyer, fill.quantity, fill.price.units);
+        *mirrored.entry(key).or_default() += if sells { 1 } else { -1 };
+    }
+    assert!(tea.len() > 1000, "{}", tea.len());
+    assert!(mirrored.values().all(|difference| *difference == 0));
+    for (order_id, quantity) in filled {
+        let place: i32 = order_id.split_once('-').unwrap().1.parse().unwrap();
+        assert!(quantity <= 1 + place % 7, "{order_id}");
+    }
 }
