@@ -121,6 +121,18 @@ mod tests {
         tokio::time::timeout(Duration::from_secs(30), reached).await.unwrap();
     }
 
+    fn offer(order_id: &str, side: Side) -> OrderMatch {
+        let price = Money { currency_code: "EUR".into(), units: 1, ..Default::default() };
+        OrderMatch {
+            order_id: order_id.into(),
+            product_id: "tea".into(),
+            side: side.into(),
+            quantity: 1,
+            price: price.into(),
+            ..Default::default()
+        }
+    }
+
     /// Watchers and traders that end, cancel or lose their connection.
     #[tokio::test]
     async fn nobody_stays_behind() {
@@ -148,15 +160,7 @@ mod tests {
         drop(cancelled);
         wait_until(|| watchers.count() == 0).await;
 
-        let price = Money { currency_code: "EUR".into(), units: 1, ..Default::default() };
-        let offer = OrderMatch {
-            order_id: "a".into(),
-            product_id: "tea".into(),
-            side: Side::Buy.into(),
-            quantity: 1,
-            price: price.into(),
-            ..Default::default()
-        };
+        let offer = offer("a", Side::Buy);
         for cancels in [false, true] {
             let (mut offers, mut fills) = client.match_orders().await.unwrap();
             offers.send(offer.clone()).await.unwrap();
@@ -177,5 +181,30 @@ mod tests {
         wait_until(|| watchers.count() == 1 && !market.is_empty()).await;
         drop((client, lost, offers, fills));
         wait_until(|| watchers.count() == 0 && market.is_empty()).await;
+    }
+
+    /// A client that has ended its offers and does not read its fills keeps its call for so long and no longer.
+    #[tokio::test]
+    async fn last_fills_do_not_wait_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let orders = service(Store::open(folder.path()).await.unwrap());
+        tokio::time::pause();
+        let client = OrderServiceClient::new(Channel::in_process(orders));
+        let (mut offers, mut fills) = client.match_orders().await.unwrap();
+        // More than windows and buffers take, and less than may wait.
+        for number in 0..500 {
+            for side in [Side::Sell, Side::Buy] {
+                offers.send(offer(&format!("{side:?}{number:0>110}"), side)).await.unwrap();
+            }
+        }
+        offers.finish();
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        let status = loop {
+            match fills.next().await {
+                Ok(fill) => assert!(fill.is_some(), "all fills were kept"),
+                Err(status) => break status,
+            }
+        };
+        assert_eq!(status.code(), gannet::Code::ResourceExhausted);
     }
 }

@@ -4,7 +4,7 @@
 //! [`Outgoing`] end, and push without waiting. A reader that is too slow is let go: what waits is dropped, and
 //! [`Waiting::deliver`] ends at once with RESOURCE_EXHAUSTED, which the handler returns.
 //!
-//! ```ignore
+//! ```text
 //! let (outgoing, waiting) = outgoing::queue();
 //! let seat = room.join(outgoing); // the others push to it: outgoing.push(&Shared::new(message))
 //! let deliver = pin!(waiting.deliver(&mut responses));
@@ -76,15 +76,24 @@ impl<M> Outgoing<M> {
         let mut state = self.0.lock();
         let State::Open { messages, bytes, .. } = &mut *state else { return false };
         *bytes += burst.iter().map(|message| message.encoded.len()).sum::<usize>();
-        let fits = messages.len() < MAX_MESSAGES && *bytes <= MAX_BYTES;
-        if fits {
+        if messages.len() < MAX_MESSAGES && *bytes <= MAX_BYTES {
             messages.extend(burst.iter().cloned());
-        } else {
+            self.0.arrived.notify_one();
+            return true;
+        }
+        drop(state);
+        self.let_go();
+        false
+    }
+
+    /// Lets the reader go, as where too much waits for it.
+    pub fn let_go(&self) {
+        let mut state = self.0.lock();
+        if let State::Open { .. } = &*state {
             *state = State::Overflowed;
             self.0.overflowed.notify_one();
+            self.0.arrived.notify_one();
         }
-        self.0.arrived.notify_one();
-        fits
     }
 
     /// Nothing more will be pushed: the delivery ends with OK once all that waits is sent.

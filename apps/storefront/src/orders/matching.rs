@@ -22,7 +22,7 @@ pub(super) async fn trade(
     mut fills: Sender<OrderMatch>,
 ) -> Result<()> {
     let (outgoing, waiting) = outgoing::queue();
-    let stall = market.join(outgoing);
+    let stall = market.join(outgoing.clone());
     let mut delivery = pin!(waiting.deliver(&mut fills));
     let placing = async {
         while let Some(offer) = offers.next().await? {
@@ -39,9 +39,12 @@ pub(super) async fn trade(
         end = placing => end,
     };
     drop(stall);
-    match tokio::time::timeout(LAST_FILLS_TIME, delivery).await {
-        Ok(delivered) => delivered.and(end),
-        Err(_) => Err(Status::resource_exhausted("the last fills were not read in 30 s")),
+    tokio::select! {
+        delivered = &mut delivery => delivered.and(end),
+        () = tokio::time::sleep(LAST_FILLS_TIME) => {
+            outgoing.let_go();
+            delivery.await
+        }
     }
 }
 
