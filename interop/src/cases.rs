@@ -1,19 +1,29 @@
 //! The cases, as grpc/grpc `doc/interop-test-descriptions.md` describes them.
 
+mod compression;
+mod misbehaving;
+mod soak;
+
+pub use soak::Soak;
+
 use crate::proto::grpc::testing::{
-    EchoStatus, Empty, Payload, ResponseParameters, SimpleRequest, StreamingInputCallRequest,
+    EchoStatus, Empty, Payload, ResponseParameters, SimpleRequest, SimpleResponse, StreamingInputCallRequest,
     StreamingOutputCallRequest, TestServiceClient, UnimplementedServiceClient,
 };
 use crate::service::{ECHO_INITIAL, ECHO_TRAILING};
 use gannet::{Answer, Call, Channel, Code, Interceptor, Next, Result, Status};
 use std::time::Duration;
 
-/// The cases that are here.
+/// The cases that are here. The last six are for the servers of `doc/negative-http2-interop-test-descriptions.md`.
 pub const CASES: &[&str] = &[
     "empty_unary",
     "large_unary",
+    "client_compressed_unary",
+    "server_compressed_unary",
     "client_streaming",
+    "client_compressed_streaming",
     "server_streaming",
+    "server_compressed_streaming",
     "ping_pong",
     "empty_stream",
     "custom_metadata",
@@ -24,19 +34,32 @@ pub const CASES: &[&str] = &[
     "cancel_after_begin",
     "cancel_after_first_response",
     "timeout_on_sleeping_server",
+    "rpc_soak",
+    "channel_soak",
+    "goaway",
+    "rst_after_header",
+    "rst_during_data",
+    "rst_after_data",
+    "ping",
+    "max_streams",
 ];
 
-/// Runs one case.
+/// Runs one case. Some make channels of their own; the others share one.
 ///
 /// # Errors
 /// The status of a call that failed, or an INTERNAL that says what was not as described.
-pub async fn run(channel: &Channel, case: &str) -> Result<()> {
+pub async fn run(case: &str, connect: &dyn Fn() -> Channel, soak: &Soak) -> Result<()> {
+    let channel = connect();
     let client = TestServiceClient::new(channel.clone());
     match case {
         "empty_unary" => client.empty_call(Empty::default()).await.map(drop),
         "large_unary" => large_unary(&client).await,
+        "client_compressed_unary" => compression::client_unary(&client).await,
+        "server_compressed_unary" => compression::server_unary(&client).await,
         "client_streaming" => client_streaming(&client).await,
+        "client_compressed_streaming" => compression::client_streaming(&client).await,
         "server_streaming" => server_streaming(&client).await,
+        "server_compressed_streaming" => compression::server_streaming(&client).await,
         "ping_pong" => ping_pong(&client).await,
         "empty_stream" => empty_stream(&client).await,
         "custom_metadata" => custom_metadata(&client).await,
@@ -53,12 +76,18 @@ pub async fn run(channel: &Channel, case: &str) -> Result<()> {
             ends_with(client.unimplemented_call(Empty::default()).await, Code::Unimplemented)
         }
         "unimplemented_service" => {
-            let client = UnimplementedServiceClient::new(channel.clone());
+            let client = UnimplementedServiceClient::new(channel);
             ends_with(client.unimplemented_call(Empty::default()).await, Code::Unimplemented)
         }
         "cancel_after_begin" => cancel_after_begin(&client).await,
         "cancel_after_first_response" => cancel_after_first_response(&client).await,
         "timeout_on_sleeping_server" => timeout_on_sleeping_server(&client).await,
+        "rpc_soak" => soak.run(&|| channel.clone()).await,
+        "channel_soak" => soak.run(connect).await,
+        "goaway" => misbehaving::goaway(&client).await,
+        "rst_after_header" | "rst_during_data" | "rst_after_data" => misbehaving::reset(&client).await,
+        "ping" => large_unary(&client).await,
+        "max_streams" => misbehaving::max_streams(&client).await,
         _ => Err(Status::invalid_argument(format!("there is no such case; there are {}", CASES.join(", ")))),
     }
 }
@@ -106,7 +135,10 @@ fn streaming_request(response_size: i32, payload_size: usize) -> StreamingOutput
 }
 
 async fn large_unary(client: &TestServiceClient) -> Result<()> {
-    let response = client.unary_call(large_request()).await?;
+    check_large(&client.unary_call(large_request()).await?)
+}
+
+fn check_large(response: &SimpleResponse) -> Result<()> {
     let len = response.payload.as_option().map_or(0, |payload| payload.body.len());
     check(len == 314_159, format!("the answer has {len} bytes, not 314159"))
 }
@@ -225,14 +257,14 @@ async fn cancel_after_first_response(client: &TestServiceClient) -> Result<()> {
 }
 
 async fn timeout_on_sleeping_server(client: &TestServiceClient) -> Result<()> {
-    let (mut requests, mut responses) = client.full_duplex_call().deadline(Duration::from_millis(1)).await?;
     // It asks for no answer, and is not half-closed: nothing ends the call but its deadline, which may pass before the
-    // message is sent.
-    let request = StreamingOutputCallRequest { payload: payload(27_182).into(), ..Default::default() };
-    let sent = requests.send(request).await;
-    let end = match sent {
-        Ok(()) => responses.next().await.map(drop),
-        Err(status) => Err(status),
+    // call is sent, or its message.
+    let sleep = async {
+        let (mut requests, mut responses) =
+            client.full_duplex_call().deadline(Duration::from_millis(1)).await?;
+        let payload = payload(27_182).into();
+        requests.send(StreamingOutputCallRequest { payload, ..Default::default() }).await?;
+        responses.next().await
     };
-    ends_with(end, Code::DeadlineExceeded)
+    ends_with(sleep.await, Code::DeadlineExceeded)
 }

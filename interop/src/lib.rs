@@ -3,6 +3,7 @@
 
 pub mod cases;
 pub mod flags;
+pub mod misbehaving;
 pub mod page;
 #[allow(missing_docs, reason = "generated from the official services")]
 pub mod proto {

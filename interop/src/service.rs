@@ -1,10 +1,10 @@
 //! `grpc.testing.TestService` as its description has it.
 
 use crate::proto::grpc::testing::{
-    EchoStatus, Empty, Payload, SimpleRequest, SimpleResponse, StreamingInputCallRequest,
+    BoolValue, EchoStatus, Empty, Payload, SimpleRequest, SimpleResponse, StreamingInputCallRequest,
     StreamingInputCallResponse, StreamingOutputCallRequest, StreamingOutputCallResponse, TestService,
 };
-use gannet::{Call, Code, Receiver, Result, Sender, Status};
+use gannet::{Call, Code, Compression, Receiver, Result, Sender, Status};
 use std::time::Duration;
 
 /// The service that every implementation is tested with.
@@ -38,13 +38,23 @@ fn echo_status(status: Option<&EchoStatus>) -> Result<()> {
     Err(Status::new(code, status.message.clone()))
 }
 
+/// Ends the call where the request was to come compressed and did not.
+fn check_compressed(expected: Option<&BoolValue>, came: Compression) -> Result<()> {
+    if expected.is_some_and(|expected| expected.value) && came == Compression::Identity {
+        return Err(Status::invalid_argument("the request came uncompressed"));
+    }
+    Ok(())
+}
+
 impl Interop {
+    /// The call's `grpc-encoding` is gzip; each message is compressed where its parameters ask for it.
     async fn answer(
         request: &StreamingOutputCallRequest,
         responses: &mut Sender<StreamingOutputCallResponse>,
     ) -> Result<()> {
         for parameters in &request.response_parameters {
             tokio::time::sleep(Duration::from_micros(parameters.interval_us.max(0) as u64)).await;
+            responses.compress(parameters.compressed.as_option().is_some_and(|compressed| compressed.value));
             let payload = payload(parameters.size).into();
             responses.send(StreamingOutputCallResponse { payload, ..Default::default() }).await?;
         }
@@ -60,6 +70,10 @@ impl TestService for Interop {
     async fn unary_call(&self, call: &mut Call, request: SimpleRequest) -> Result<SimpleResponse> {
         echo_metadata(call)?;
         echo_status(request.response_status.as_option())?;
+        check_compressed(request.expect_compressed.as_option(), call.request_compression())?;
+        if request.response_compressed.as_option().is_some_and(|compressed| compressed.value) {
+            call.set_compression(Compression::Gzip)?;
+        }
         Ok(SimpleResponse { payload: payload(request.response_size).into(), ..Default::default() })
     }
 
@@ -70,6 +84,7 @@ impl TestService for Interop {
         mut responses: Sender<StreamingOutputCallResponse>,
     ) -> Result<()> {
         echo_metadata(call)?;
+        call.set_compression(Compression::Gzip)?;
         Self::answer(&request, &mut responses).await?;
         echo_status(request.response_status.as_option())
     }
@@ -81,6 +96,7 @@ impl TestService for Interop {
     ) -> Result<StreamingInputCallResponse> {
         let mut size = 0;
         while let Some(request) = requests.next().await? {
+            check_compressed(request.expect_compressed.as_option(), requests.compression())?;
             size += request.payload.as_option().map_or(0, |payload| payload.body.len());
         }
         let aggregated_payload_size = i32::try_from(size).unwrap_or(i32::MAX);
@@ -94,6 +110,7 @@ impl TestService for Interop {
         mut responses: Sender<StreamingOutputCallResponse>,
     ) -> Result<()> {
         echo_metadata(call)?;
+        call.set_compression(Compression::Gzip)?;
         while let Some(request) = requests.next().await? {
             Self::answer(&request, &mut responses).await?;
             echo_status(request.response_status.as_option())?;

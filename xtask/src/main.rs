@@ -16,7 +16,8 @@ cargo xtask COMMAND
 
 fuzz [--seconds N]    every fuzz target for N seconds (60)
 gen [--check]         write the generated code that is kept in the repository, or say what is not current
-interop               the official cases against grpc-js and grpcio, in both roles; needs node and python3
+interop               the official cases with grpcio, grpc-go, grpc-java and grpc-js in both roles; needs python3, go,
+                      java, mvn, node and npm, and installs the rest by itself
 interop h2spec        the conformance cases of HTTP/2 and HPACK against the server, strict ones too; needs go
 interop storefront    the storefront's contract from TypeScript and Python; needs node and python3";
 

@@ -36,11 +36,15 @@ fn not_started(command: &Command, error: &std::io::Error) -> String {
     let name = name(command);
     let hint = match name.as_str() {
         "h2load" => "; install nghttp2-client (Debian) or nghttp2",
+<<<<<<< HEAD
         "openssl" => "; install openssl",
         "taskset" => "; install util-linux; measuring runs on Linux",
         "strip" => "; install binutils",
+=======
+        "java" | "mvn" => "; install a JDK, 17 or newer, and Maven",
+>>>>>>> 663a7e7 (Run the official cases against grpcio, grpc-go, grpc-java and grpc-js, over plaintext and TLS)
         "npm" | "node" => "; install Node.js 20 or newer",
-        "go" => "; install Go 1.18 or newer",
+        "go" => "; install Go 1.25 or newer",
         "python3" => "; install Python 3 with venv",
         _ => "",
     };
@@ -69,6 +73,19 @@ impl Server {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(server)
+    }
+
+    /// Waits until it ends by itself, half a minute at most.
+    pub(crate) fn wait(mut self) -> Result<(), String> {
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            match self.child.try_wait().map_err(|error| error.to_string())? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(format!("the server failed: {status}")),
+                None if Instant::now() > until => return Err("the server waits for more".to_owned()),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
     }
 
     pub(crate) fn id(&self) -> u32 {

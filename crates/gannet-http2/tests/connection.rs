@@ -190,3 +190,29 @@ fn discarded_data_does_not_hold_up_the_end() {
         assert_eq!(ended, discards);
     }
 }
+
+/// A server over nghttp2 does not end its stream while the window is used up to the last byte.
+#[test]
+fn a_window_that_is_widened_for_a_message_lets_a_byte_more_through() {
+    const MESSAGE: usize = 500_000;
+    let now = Instant::now();
+    let mut client = Connection::client(Config::default(), now);
+    let mut server = Connection::server(Config::default(), now);
+    let key = client.open(&request(), false).unwrap();
+    client.request_credit(key, MESSAGE);
+    carry(now, &mut client, &mut server, &mut std::iter::empty());
+    let accepted = events().iter().find_map(|event| match event {
+        Event::Headers { key, .. } => Some(*key),
+        _ => None,
+    });
+    server.send_headers(accepted.unwrap(), &one(Name::Status, "200"), false);
+    let mut body = Output::new();
+    body.put_bytes(vec![0; MESSAGE + 100_000].into());
+    server.send_data(accepted.unwrap(), &mut body);
+    while carry(now, &mut server, &mut client, &mut std::iter::empty()) {}
+    let got = events()
+        .iter()
+        .map(|event| if let Event::Data { data, .. } = event { data.len() } else { 0 })
+        .sum::<usize>();
+    assert_eq!(got, MESSAGE + 1);
+}

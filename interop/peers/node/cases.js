@@ -1,34 +1,31 @@
 // The interop cases over grpc-js, as grpc/grpc doc/interop-test-descriptions.md describes them.
 //
-// usage: node cases.js --proto=DIR --server_host=127.0.0.1 --server_port=10000 --test_case=NAME[,NAME...]
+// usage: node cases.js --proto=DIR --server_host=127.0.0.1 --server_port=10000 --test_case=NAME
+//        [--use_tls=true --ca_file=FILE --server_host_override=NAME]
 'use strict';
 
 const assert = require('node:assert');
-const path = require('node:path');
 const grpc = require('@grpc/grpc-js');
-const loader = require('@grpc/proto-loader');
+const { flags, testing, tls, read, payload, INITIAL, TRAILING } = require('./testing');
 
-const flags = Object.fromEntries(process.argv.slice(2).map((flag) => flag.replace(/^--/, '').split(/=(.*)/s)));
-const definition = loader.loadSync('grpc/testing/test.proto', {
-  keepCase: true, longs: String, enums: String, defaults: true, oneofs: true,
-  includeDirs: [path.resolve(flags.proto)],
-});
-const testing = grpc.loadPackageDefinition(definition).grpc.testing;
 const target = `${flags.server_host ?? 'localhost'}:${flags.server_port ?? '10000'}`;
-const client = new testing.TestService(target, grpc.credentials.createInsecure());
+const name = flags.server_host_override;
+const credentials = tls ? grpc.credentials.createSsl(read('ca_file')) : grpc.credentials.createInsecure();
+const options = name ? { 'grpc.ssl_target_name_override': name, 'grpc.default_authority': name } : {};
+const connect = (more) => new testing.TestService(target, credentials, { ...options, ...more });
+const client = connect();
 
 const RESPONSE_SIZES = [31415, 9, 2653, 58979];
 const REQUEST_SIZES = [27182, 8, 1828, 45904];
-const payload = (size) => ({ body: Buffer.alloc(size) });
 const streamingRequest = (responseSize, size) => ({ response_parameters: [{ size: responseSize }], payload: payload(size) });
 const largeRequest = { response_size: 314159, payload: payload(271828) };
 
 /** A unary call as a promise of its answer and metadata. */
-function unary(method, request, metadata = new grpc.Metadata()) {
+function unary(method, request, metadata = new grpc.Metadata(), on = client) {
   return new Promise((resolve, reject) => {
     let initial;
     let response;
-    const call = method.call(client, request, metadata, (error, answer) => {
+    const call = method.call(on, request, metadata, (error, answer) => {
       if (error) reject(error);
       else response = answer;
     });
@@ -54,22 +51,41 @@ const ended = (stream) => new Promise((resolve) => { stream.on('status', resolve
 
 function echoed() {
   const metadata = new grpc.Metadata();
-  metadata.set('x-grpc-test-echo-initial', 'test_initial_metadata_value');
-  metadata.set('x-grpc-test-echo-trailing-bin', Buffer.from([0xab, 0xab, 0xab]));
+  metadata.set(INITIAL, 'test_initial_metadata_value');
+  metadata.set(TRAILING, Buffer.from([0xab, 0xab, 0xab]));
   return metadata;
 }
 
 function checkEchoed(initial, trailing) {
-  assert.deepStrictEqual(initial.get('x-grpc-test-echo-initial'), ['test_initial_metadata_value']);
-  assert.deepStrictEqual(trailing.get('x-grpc-test-echo-trailing-bin'), [Buffer.from([0xab, 0xab, 0xab])]);
+  assert.deepStrictEqual(initial.get(INITIAL), ['test_initial_metadata_value']);
+  assert.deepStrictEqual(trailing.get(TRAILING), [Buffer.from([0xab, 0xab, 0xab])]);
 }
+
+async function largeUnary(request, on) {
+  const answer = await unary(client.UnaryCall, request, undefined, on);
+  assert.strictEqual(answer.response.payload.body.length, 314159);
+}
+
+const iterations = Number(flags.soak_iterations ?? 10);
 
 const cases = {
   async empty_unary() {
     assert.deepStrictEqual((await unary(client.EmptyCall, {})).response, {});
   },
   async large_unary() {
-    assert.strictEqual((await unary(client.UnaryCall, largeRequest)).response.payload.body.length, 314159);
+    await largeUnary(largeRequest);
+  },
+  async client_compressed_unary() {
+    const request = { ...largeRequest, expect_compressed: { value: true } };
+    await endsWith(grpc.status.INVALID_ARGUMENT, unary(client.UnaryCall, request));
+    const gzip = connect({ 'grpc.default_compression_algorithm': grpc.compressionAlgorithms.gzip });
+    await largeUnary(request, gzip);
+    gzip.close();
+    await largeUnary({ ...largeRequest, expect_compressed: { value: false } });
+  },
+  // grpc-js does not tell how an answer came compressed: that it can be read is what is seen here.
+  async server_compressed_unary() {
+    for (const value of [true, false]) await largeUnary({ ...largeRequest, response_compressed: { value } });
   },
   async client_streaming() {
     const sum = await new Promise((resolve, reject) => {
@@ -82,6 +98,11 @@ const cases = {
   async server_streaming() {
     const responses = await all(client.StreamingOutputCall({ response_parameters: RESPONSE_SIZES.map((size) => ({ size })) }));
     assert.deepStrictEqual(responses.map((response) => response.payload.body.length), RESPONSE_SIZES);
+  },
+  async server_compressed_streaming() {
+    const parameters = [{ size: 31415, compressed: { value: true } }, { size: 92653, compressed: { value: false } }];
+    const responses = await all(client.StreamingOutputCall({ response_parameters: parameters }));
+    assert.deepStrictEqual(responses.map((response) => response.payload.body.length), [31415, 92653]);
   },
   async ping_pong() {
     const call = client.FullDuplexCall();
@@ -125,7 +146,7 @@ const cases = {
     await endsWith(grpc.status.UNIMPLEMENTED, unary(client.UnimplementedCall, {}));
   },
   async unimplemented_service() {
-    const other = new testing.UnimplementedService(target, grpc.credentials.createInsecure());
+    const other = new testing.UnimplementedService(target, credentials, options);
     await endsWith(grpc.status.UNIMPLEMENTED, new Promise((resolve, reject) => {
       other.UnimplementedCall({}, (error, response) => (error ? reject(error) : resolve(response)));
     }));
@@ -151,21 +172,22 @@ const cases = {
     call.write({ payload: payload(27182) });
     await endsWith(grpc.status.DEADLINE_EXCEEDED, all(call));
   },
+  async rpc_soak() {
+    for (let done = 0; done < iterations; done += 1) await largeUnary(largeRequest);
+  },
+  async channel_soak() {
+    for (let done = 0; done < iterations; done += 1) {
+      const channel = connect({ 'grpc.use_local_subchannel_pool': 1 });
+      await largeUnary(largeRequest, channel);
+      channel.close();
+    }
+  },
 };
 
-async function main() {
-  let failed = 0;
-  for (const name of (flags.test_case ?? 'empty_unary').split(',')) {
-    try {
-      await cases[name]();
-      console.log(`${name}: ok`);
-    } catch (error) {
-      failed += 1;
-      console.log(`${name}: FAILED: ${error.message}`);
-    }
-  }
-  client.close();
-  process.exit(failed ? 1 : 0);
-}
-
-main();
+cases[flags.test_case ?? 'empty_unary']().then(
+  () => process.exit(0),
+  (error) => {
+    console.error(error.message);
+    process.exit(1);
+  },
+);

@@ -1,7 +1,8 @@
 """The interop server over grpcio.
 
-usage: server.py --port=10000
+usage: server.py --port=10000 [--use_tls=true --tls_cert_file=FILE --tls_key_file=FILE]
 """
+import pathlib
 import sys
 import time
 from concurrent import futures
@@ -39,11 +40,15 @@ class Interop(test_pb2_grpc.TestServiceServicer):
     def UnaryCall(self, request, context):
         echo_metadata(context)
         echo_status(request, context)
+        if request.response_compressed.value:
+            context.set_compression(grpc.Compression.Gzip)
         return messages_pb2.SimpleResponse(payload=payload(request.response_size))
 
     def StreamingOutputCall(self, request, context):
         echo_metadata(context)
-        yield from self.answers(request)
+        if any(parameters.compressed.value for parameters in request.response_parameters):
+            context.set_compression(grpc.Compression.Gzip)
+        yield from self.answers(request, context)
         echo_status(request, context)
 
     def StreamingInputCall(self, requests, context):
@@ -53,13 +58,15 @@ class Interop(test_pb2_grpc.TestServiceServicer):
     def FullDuplexCall(self, requests, context):
         echo_metadata(context)
         for request in requests:
-            yield from self.answers(request)
+            yield from self.answers(request, context)
             echo_status(request, context)
 
     @staticmethod
-    def answers(request):
+    def answers(request, context):
         for parameters in request.response_parameters:
             time.sleep(parameters.interval_us / 1e6)
+            if not parameters.compressed.value:
+                context.disable_next_message_compression()
             yield messages_pb2.StreamingOutputCallResponse(payload=payload(parameters.size))
 
 
@@ -67,7 +74,12 @@ def main():
     flags = dict(argument.removeprefix("--").split("=", 1) for argument in sys.argv[1:])
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
     test_pb2_grpc.add_TestServiceServicer_to_server(Interop(), server)
-    server.add_insecure_port(f"127.0.0.1:{flags.get('port', '10000')}")
+    address = f"127.0.0.1:{flags.get('port', '10000')}"
+    if flags.get("use_tls") == "true":
+        key, certificates = (pathlib.Path(flags[name]).read_bytes() for name in ("tls_key_file", "tls_cert_file"))
+        server.add_secure_port(address, grpc.ssl_server_credentials([(key, certificates)]))
+    else:
+        server.add_insecure_port(address)
     server.start()
     server.wait_for_termination()
 

@@ -21,12 +21,12 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), String> {
     let flags = flags::parse(std::env::args().skip(1))?;
-    let port = flags.get("port").map_or("10000", String::as_str);
+    let port = flags.text("port", "10000");
     let mut server = Server::new()
         .add(TestServiceServer::new(Interop))
         .http_handler(Page)
         .observe(|event| eprintln!("interop-server: {event}"));
-    if flags.get("use_tls").is_some_and(|value| value == "true") {
+    if flags.is_set("use_tls") {
         let file = |name: &str| flags.get(name).ok_or_else(|| format!("--use_tls needs --{name}"));
         let mut tls = ServerTls::new(Identity::files(file("tls_cert_file")?, file("tls_key_file")?));
         if let Some(authorities) = flags.get("tls_client_ca_file") {

@@ -69,7 +69,9 @@ impl Connection {
     /// A begun message needs this many bytes more than have come. Where the stream's window can't carry them the rest
     /// is lent from the pool: whole or not at all, first come first served.
     pub fn request_credit(&mut self, key: StreamKey, bytes: usize) {
-        let wanted = i64::try_from(bytes).unwrap_or(i64::MAX);
+        // One byte beyond the message: servers over nghttp2, such as Node.js, see that their data have ended only when
+        // the window would let more through. With none left they never send the end of the stream.
+        let wanted = i64::try_from(bytes).unwrap_or(i64::MAX).saturating_add(1);
         if self.missing(key, wanted) <= 0 {
             return;
         }

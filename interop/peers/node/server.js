@@ -1,0 +1,78 @@
+// The interop server over grpc-js.
+//
+// usage: node server.js --proto=DIR --port=10000 [--use_tls=true --tls_cert_file=FILE --tls_key_file=FILE]
+'use strict';
+
+const grpc = require('@grpc/grpc-js');
+const { flags, testing, tls, read, payload, INITIAL, TRAILING } = require('./testing');
+
+/** Sends the test's metadata back; the trailing part is for the call's end. */
+function echoMetadata(call) {
+  const initial = new grpc.Metadata();
+  for (const value of call.metadata.get(INITIAL)) initial.add(INITIAL, value);
+  call.sendMetadata(initial);
+  const trailing = new grpc.Metadata();
+  for (const value of call.metadata.get(TRAILING)) trailing.add(TRAILING, value);
+  return trailing;
+}
+
+/** The status that the request asks for; null where it asks for none. */
+function echoStatus(request) {
+  const status = request.response_status;
+  return status && status.code ? { code: status.code, details: status.message } : null;
+}
+
+async function answer(call, request) {
+  for (const { size, interval_us: interval } of request.response_parameters) {
+    if (interval) await new Promise((resolve) => { setTimeout(resolve, interval / 1000); });
+    call.write({ payload: payload(size) });
+  }
+}
+
+const service = {
+  EmptyCall: (_call, callback) => callback(null, {}),
+  UnaryCall(call, callback) {
+    const trailing = echoMetadata(call);
+    const status = echoStatus(call.request);
+    if (status) callback({ ...status, metadata: trailing });
+    else callback(null, { payload: payload(call.request.response_size) }, trailing);
+  },
+  async StreamingOutputCall(call) {
+    await answer(call, call.request);
+    call.end();
+  },
+  StreamingInputCall(call, callback) {
+    let size = 0;
+    call.on('data', (request) => { size += request.payload.body.length; });
+    call.on('end', () => callback(null, { aggregated_payload_size: size }));
+  },
+  FullDuplexCall(call) {
+    const trailing = echoMetadata(call);
+    // One request after the other, in the order they come.
+    let answered = Promise.resolve();
+    let ended = false;
+    call.on('data', (request) => {
+      answered = answered.then(async () => {
+        if (ended) return;
+        const status = echoStatus(request);
+        if (status) {
+          ended = true;
+          call.emit('error', { ...status, metadata: trailing });
+          return;
+        }
+        await answer(call, request);
+      });
+    });
+    call.on('end', () => { answered.then(() => { if (!ended) call.end(trailing); }); });
+  },
+};
+
+const server = new grpc.Server();
+// UnimplementedCall has no handler: that is what its case is about.
+server.addService(testing.TestService.service, service);
+const credentials = tls
+  ? grpc.ServerCredentials.createSsl(null, [{ cert_chain: read('tls_cert_file'), private_key: read('tls_key_file') }])
+  : grpc.ServerCredentials.createInsecure();
+server.bindAsync(`127.0.0.1:${flags.port ?? '10000'}`, credentials, (error) => {
+  if (error) throw error;
+});

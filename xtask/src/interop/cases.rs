@@ -1,0 +1,134 @@
+//! The official cases, and which of them a peer does not have.
+
+/// The cases of grpc/grpc `doc/interop-test-descriptions.md` that need no cloud account, in its order.
+pub(super) const CASES: &[&str] = &[
+    "empty_unary",
+    "large_unary",
+    "client_compressed_unary",
+    "server_compressed_unary",
+    "client_streaming",
+    "client_compressed_streaming",
+    "server_streaming",
+    "server_compressed_streaming",
+    "ping_pong",
+    "empty_stream",
+    "custom_metadata",
+    "status_code_and_message",
+    "special_status_message",
+    "unimplemented_method",
+    "unimplemented_service",
+    "cancel_after_begin",
+    "cancel_after_first_response",
+    "timeout_on_sleeping_server",
+    "rpc_soak",
+    "channel_soak",
+];
+
+/// What a busy machine needs beyond the defaults, which are one second a call and ten for all.
+pub(super) fn flags(case: &str) -> &'static [&'static str] {
+    if case.ends_with("_soak") {
+        &[
+            "--soak_iterations=20",
+            "--soak_per_iteration_max_acceptable_latency_ms=5000",
+            "--soak_overall_timeout_seconds=50",
+        ]
+    } else {
+        &[]
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Role {
+    Client,
+    Server,
+}
+
+/// Cases that a peer can't do in a role, and why.
+struct Missing {
+    peer: &'static str,
+    role: Role,
+    cases: &'static [&'static str],
+    reason: &'static str,
+}
+
+const CLIENT_COMPRESSED: &[&str] = &["client_compressed_unary", "client_compressed_streaming"];
+const SERVER_COMPRESSED: &[&str] = &["server_compressed_unary", "server_compressed_streaming"];
+
+const MISSING: &[Missing] = &[
+    Missing {
+        peer: "grpc-go",
+        role: Role::Client,
+        cases: &[
+            "client_compressed_unary",
+            "server_compressed_unary",
+            "client_compressed_streaming",
+            "server_compressed_streaming",
+        ],
+        reason: "its interop client has no cases of compression",
+    },
+    Missing {
+        peer: "grpc-go",
+        role: Role::Server,
+        cases: CLIENT_COMPRESSED,
+        reason: "its interop server does not look at expect_compressed",
+    },
+    Missing {
+        peer: "grpc-go",
+        role: Role::Server,
+        cases: SERVER_COMPRESSED,
+        reason: "its interop server does not look at response_compressed",
+    },
+    Missing {
+        peer: "grpc-java",
+        role: Role::Server,
+        cases: CLIENT_COMPRESSED,
+        reason: "its API does not tell a server whether a message came compressed",
+    },
+    Missing {
+        peer: "grpc-java",
+        role: Role::Server,
+        cases: &["server_compressed_streaming"],
+        reason: "its interop server compresses no messages of streams",
+    },
+    Missing {
+        peer: "grpcio",
+        role: Role::Client,
+        cases: &["client_compressed_streaming"],
+        reason: "its API has no way to send one message of a compressed stream uncompressed",
+    },
+    Missing {
+        peer: "grpcio",
+        role: Role::Server,
+        cases: CLIENT_COMPRESSED,
+        reason: "its API does not tell a server whether a message came compressed",
+    },
+    Missing {
+        peer: "grpc-js",
+        role: Role::Client,
+        cases: &["client_compressed_streaming"],
+        reason: "its API has no way to send one message of a compressed stream uncompressed",
+    },
+    Missing {
+        peer: "grpc-js",
+        role: Role::Server,
+        cases: CLIENT_COMPRESSED,
+        reason: "its API does not tell a server whether a message came compressed",
+    },
+    Missing {
+        peer: "grpc-js",
+        role: Role::Server,
+        cases: SERVER_COMPRESSED,
+        reason: "its server compresses no responses",
+    },
+];
+
+/// Why this client and this server can't do this case together; `None` where they can.
+pub(super) fn missing(client: &str, server: &str, case: &str) -> Option<String> {
+    let concerns = |missing: &&Missing| {
+        let peer = if missing.role == Role::Client { client } else { server };
+        missing.peer == peer && missing.cases.contains(&case)
+    };
+    let missing = MISSING.iter().find(concerns)?;
+    let role = if missing.role == Role::Client { "client" } else { "server" };
+    Some(format!("{} as a {role}: {}", missing.peer, missing.reason))
+}
