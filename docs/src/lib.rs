@@ -53,3 +53,12 @@ pub struct ShutdownPage;
 #[cfg(doctest)]
 #[doc = include_str!("../tls.md")]
 pub struct TlsPage;
+/// Interceptors.
+#[cfg(doctest)]
+#[doc = include_str!("../interceptors.md")]
+pub struct InterceptorsPage;
+
+/// Logs, metrics, traces.
+#[cfg(doctest)]
+#[doc = include_str!("../observability.md")]
+pub struct ObservabilityPage;

@@ -36,13 +36,10 @@ fn not_started(command: &Command, error: &std::io::Error) -> String {
     let name = name(command);
     let hint = match name.as_str() {
         "h2load" => "; install nghttp2-client (Debian) or nghttp2",
-<<<<<<< HEAD
         "openssl" => "; install openssl",
         "taskset" => "; install util-linux; measuring runs on Linux",
         "strip" => "; install binutils",
-=======
         "java" | "mvn" => "; install a JDK, 17 or newer, and Maven",
->>>>>>> 663a7e7 (Run the official cases against grpcio, grpc-go, grpc-java and grpc-js, over plaintext and TLS)
         "npm" | "node" => "; install Node.js 20 or newer",
         "go" => "; install Go 1.25 or newer",
         "python3" => "; install Python 3 with venv",

@@ -122,6 +122,12 @@ impl Call {
         self.0.spec
     }
 
+    /// Whether this is a client's call or a server's, for interceptors that serve both.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.0.side
+    }
+
     /// The form of the call's messages.
     #[must_use]
     pub fn format(&self) -> Format {
@@ -476,5 +482,19 @@ impl std::fmt::Debug for Call {
             .field("metadata", &self.0.metadata)
             .field("deadline", &self.0.deadline)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each future that wraps a handler copies its arguments; the block behind the pointer is what calls recycle.
+    #[test]
+    fn a_call_is_a_pointer_to_a_small_block() {
+        assert_eq!(size_of::<Call>(), size_of::<usize>());
+        assert!(size_of::<State>() <= 384, "{}", size_of::<State>());
+        assert!(size_of::<Sender<()>>() <= 4 * size_of::<usize>());
+        assert!(size_of::<Receiver<()>>() <= 4 * size_of::<usize>());
     }
 }

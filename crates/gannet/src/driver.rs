@@ -5,7 +5,10 @@
 //! a role is in `server` and `client`; here is what both share.
 
 pub(crate) mod clock;
+pub(crate) mod lock;
 mod mailbox;
+#[cfg(all(test, gannet_loom))]
+mod model;
 mod random;
 mod read_buffers;
 #[cfg(feature = "tls")]

@@ -15,6 +15,7 @@ pub mod codegen;
 mod compression;
 mod driver;
 mod intercept;
+pub mod interceptors;
 mod peer;
 mod server;
 mod service;
@@ -47,7 +48,7 @@ pub use server::{
     Listen, ListenAddress, ServeError, Server, ServerEvent, ServerHandle, ServerLoad, ShutdownReport,
 };
 pub use service::{Answer, BoxFuture, Lifecycle, Service};
-pub use stream::{IntoStream, Receiver, Sender};
+pub use stream::{IntoStream, Receiver, Sender, Side};
 
 /// The module tree that `gannet-build` wrote, at the place of this macro.
 ///

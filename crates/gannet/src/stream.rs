@@ -38,10 +38,12 @@ pub(crate) struct StreamFacts {
     pub(crate) decompression: DecompressionLimits,
 }
 
-/// Which end of the call a stream stands at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+/// Which end of a call it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// Whoever makes the call.
     Client,
+    /// Whoever answers it.
     Server,
 }
 
@@ -64,6 +66,9 @@ impl Side {
 impl StreamPair {
     pub(crate) fn new(facts: StreamFacts) -> Arc<Self> {
         let outbox = Outbox::new(facts.outgoing.compression);
+        if facts.side == Side::Client {
+            outbox.keep();
+        }
         Arc::new(Self { facts, outbox, inbox: Inbox::default() })
     }
 

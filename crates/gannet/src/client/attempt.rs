@@ -1,5 +1,6 @@
 //! One attempt of a call: a stream on one connection. The call itself may outlive it.
 
+use super::call::CallState;
 use crate::compression::{Encodings, Received};
 use crate::stream::StreamPair;
 use crate::{Metadata, Result, Status};
@@ -19,9 +20,16 @@ pub(crate) struct Attempt {
     /// What responses may be compressed with.
     pub(crate) accepts: Encodings,
     pub(crate) state: Arc<AttemptState>,
+    /// The call itself, where the attempt is a stream's and nobody else waits to try it again.
+    pub(super) again: Option<Box<CallState>>,
 }
 
 impl Attempt {
+    /// No server has seen it: it is tried again elsewhere.
+    pub(super) fn unprocessed(self, status: Status) {
+        self.state.unprocessed(self.again, status);
+    }
+
     /// Ends the call without a stream.
     pub(super) fn fail(self, status: Status) {
         if let Some(pair) = &self.state.pair {
@@ -101,6 +109,16 @@ impl AttemptState {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// No server has seen the attempt: whoever has the call tries it again.
+    pub(super) fn unprocessed(&self, again: Option<Box<CallState>>, status: Status) {
+        match (&self.pair, again) {
+            (Some(pair), Some(call)) => call.try_again(Arc::clone(pair), status.clone()),
+            (Some(pair), None) => pair.end(Err(status.clone())),
+            (None, _) => {}
+        }
+        self.end(Outcome::Unprocessed(status));
     }
 
     pub(crate) fn poll_outcome(&self, cx: &mut Context<'_>) -> Poll<Outcome> {

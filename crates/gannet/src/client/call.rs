@@ -1,6 +1,6 @@
 //! What all four kinds of calls have in common: options, the request head, attempts.
 
-use super::attempt::{Attempt, AttemptState, Ended, Outcome};
+use super::attempt::{Attempt, AttemptState, Ended};
 use super::channel::{Channel, Waiting};
 use crate::compression::Outgoing;
 use crate::driver::{Command, Mailbox, clock};
@@ -104,27 +104,46 @@ const UNPROCESSED_ATTEMPTS: u32 = 5;
 
 impl CallState {
     /// Puts the call on a connection.
-    pub(super) fn post(
-        &mut self,
-        mailbox: &Arc<Mailbox>,
-        pair: Option<Arc<StreamPair>>,
-    ) -> Result<Arc<AttemptState>> {
-        let state = AttemptState::new(pair);
+    pub(super) fn post(&mut self, mailbox: &Arc<Mailbox>) -> Result<Arc<AttemptState>> {
+        let attempt = self.attempt(None)?;
+        let state = Arc::clone(&attempt.state);
+        send(mailbox, attempt);
+        Ok(state)
+    }
+
+    /// Puts a streaming call on a connection. The call goes along, to be tried again where no server has seen it.
+    pub(super) async fn attach(mut self: Box<Self>, pair: Arc<StreamPair>) -> Result<()> {
+        let mailbox = self.pick().await?;
+        let mut attempt = self.attempt(Some(pair))?;
+        attempt.again = Some(self);
+        send(&mailbox, attempt);
+        Ok(())
+    }
+
+    fn attempt(&mut self, pair: Option<Arc<StreamPair>>) -> Result<Attempt> {
         self.attempts += 1;
-        let attempt = Attempt {
+        Ok(Attempt {
             fields: self.head(clock::now())?,
             body: self.body.clone(),
             deadline: self.deadline,
             max_decoded_message: self.channel.settings().max_decoded_message,
             accepts: self.channel.compression().accepted,
-            state: Arc::clone(&state),
+            state: AttemptState::new(pair),
+            again: None,
+        })
+    }
+
+    /// No server has seen the attempt: another one, where that is still possible (gRFC A6, "Transparent Retries").
+    pub(super) fn try_again(self: Box<Self>, pair: Arc<StreamPair>, unprocessed: Status) {
+        let runtime = tokio::runtime::Handle::try_current();
+        let (true, Ok(runtime)) = (self.may_try_again() && pair.outbox.rewind(), runtime) else {
+            return pair.end(Err(unprocessed));
         };
-        if mailbox.command(Command::Open(Box::new(attempt))).is_err() {
-            state.end(Outcome::Unprocessed(Status::unavailable(
-                "the connection was lost before the call was sent",
-            )));
-        }
-        Ok(state)
+        runtime.spawn(async move {
+            if let Err(status) = self.attach(Arc::clone(&pair)).await {
+                pair.end(Err(status));
+            }
+        });
     }
 
     /// Whether an attempt that no server has seen is to be tried again (gRFC A6, "Transparent Retries").
@@ -175,6 +194,12 @@ impl CallState {
         fields.push(Name::UserAgent, self.channel.user_agent().as_bytes());
         self.metadata.write_to(&mut fields);
         Ok(fields)
+    }
+}
+
+fn send(mailbox: &Mailbox, attempt: Attempt) {
+    if let Err(Command::Open(attempt)) = mailbox.command(Command::Open(Box::new(attempt))) {
+        attempt.unprocessed(Status::unavailable("the connection was lost before the call was sent"));
     }
 }
 

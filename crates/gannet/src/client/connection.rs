@@ -1,6 +1,7 @@
 //! The task of one client connection.
 
 use super::attempt::{Attempt, AttemptState, Ended, Outcome};
+use super::call::CallState;
 use super::channel::{Channel, WeakChannel};
 use crate::call::ConnectionFacts;
 use crate::compression::{Encodings, Received, unknown_encoding};
@@ -61,6 +62,8 @@ struct Attempts {
 struct Slot {
     key: StreamKey,
     state: Arc<AttemptState>,
+    /// A stream's call, until the server has answered.
+    again: Option<Box<CallState>>,
     deadline: Option<Instant>,
     timer: Option<TimerKey>,
     deframer: Deframer,
@@ -250,7 +253,7 @@ impl<S> Drop for ClientConnection<S> {
             _ => None,
         });
         for attempt in unsent.chain(attempts.waiting.drain(..)) {
-            attempt.state.end(Outcome::Unprocessed(error.clone()));
+            attempt.unprocessed(error.clone());
         }
         for slot in attempts.slots.iter_mut().filter_map(Option::take) {
             slot.end(Err(error.clone()), Metadata::default());
@@ -367,9 +370,7 @@ impl Attempts {
             }
             Err(error) => {
                 self.retire();
-                attempt
-                    .state
-                    .end(Outcome::Unprocessed(Status::unavailable(error.to_string()).with_source(error)));
+                attempt.unprocessed(Status::unavailable(error.to_string()).with_source(error));
             }
         }
         None
@@ -414,6 +415,7 @@ impl Attempts {
         self.slots[key.slot()] = Some(Slot {
             key,
             state: attempt.state,
+            again: attempt.again,
             deadline: attempt.deadline,
             timer: None,
             deframer: Deframer::new(attempt.max_decoded_message),
@@ -459,7 +461,7 @@ impl Attempts {
                 }
                 for attempt in std::mem::take(&mut self.waiting) {
                     let status = Status::unavailable("the server takes no more calls on this connection");
-                    attempt.state.end(Outcome::Unprocessed(status));
+                    attempt.unprocessed(status);
                 }
             }
             Event::Closed { error } => {
@@ -487,7 +489,12 @@ impl Attempts {
         }
         let headers = Metadata::from(fields);
         match &slot.state.pair {
-            Some(pair) => pair.inbox.set_headers(headers),
+            Some(pair) => {
+                // The server has begun: what was sent is not needed again.
+                slot.again = None;
+                pair.outbox.commit();
+                pair.inbox.set_headers(headers);
+            }
             None => slot.headers = Some(headers),
         }
     }
@@ -561,12 +568,7 @@ impl Attempts {
             }
         };
         if unprocessed {
-            slot.state.end(Outcome::Unprocessed(status.clone()));
-            // A stream of requests can't be sent again from here: its messages are gone.
-            if let Some(pair) = &slot.state.pair {
-                pair.end(Err(status));
-            }
-            return;
+            return slot.state.unprocessed(slot.again, status);
         }
         slot.end(Err(status), Metadata::default());
     }

@@ -207,18 +207,12 @@ async fn open(
         attempts: 0,
     };
     if channel.chain().is_empty() {
-        attach(call, &pair).await?;
+        Box::new(call).attach(Arc::clone(&pair)).await?;
     } else {
         pair.inbox.hold();
         tokio::spawn(run_intercepted(call, Arc::clone(&pair)));
     }
     Ok(pair)
-}
-
-/// One attempt whose streams are the call's.
-async fn attach(mut call: CallState, pair: &Arc<StreamPair>) -> Result<()> {
-    let mailbox = call.pick().await?;
-    call.post(&mailbox, Some(Arc::clone(pair))).map(drop)
 }
 
 /// Runs the interceptors around the whole life of a stream. It ends as the outermost of them says.
@@ -286,7 +280,7 @@ impl Endpoint for StreamEndpoint {
                 body: call.request_body().cloned(),
                 attempts: 0,
             };
-            attach(state, &pair).await?;
+            Box::new(state).attach(Arc::clone(&pair)).await?;
             let ended = std::future::poll_fn(|cx| pair.inbox.poll_ended(cx)).await;
             ended.map(|()| Answer::Streamed)
         })

@@ -145,7 +145,7 @@ impl<Req, Res> Unary<Req, Res> {
         }
         match self.channel.ready() {
             Some(mailbox) => {
-                let attempt = CancelOnDrop::new(call.post(&mailbox, None)?, mailbox);
+                let attempt = CancelOnDrop::new(call.post(&mailbox)?, mailbox);
                 Ok(Stage::InFlight(Box::new(InFlight { call, attempt })))
             }
             None => Ok(Stage::Running(Box::pin(run(call, None)))),
@@ -196,7 +196,7 @@ async fn run(mut call: CallState, mut unprocessed: Option<Status>) -> Ended {
             return Ended::failed(status);
         }
         let attempt = match call.pick().await.and_then(|mailbox| {
-            let state = call.post(&mailbox, None)?;
+            let state = call.post(&mailbox)?;
             Ok(CancelOnDrop::new(state, mailbox))
         }) {
             Ok(attempt) => attempt,

@@ -1,7 +1,8 @@
 //! What other tasks tell the task of a connection.
 
+use super::lock::{Mutex, MutexGuard};
 use gannet_http2::StreamKey;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::task::Waker;
 
 /// Stream keys and commands for one connection. Messages never pass through it: they wait in their stream's outbox.

@@ -2,10 +2,10 @@
 
 use super::Link;
 use crate::compression::Received;
+use crate::driver::lock::{Mutex, MutexGuard};
 use crate::{Metadata, Result, Status};
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 /// A slice of the read buffer smaller than this is copied out when it has to wait, so that one byte never pins the

@@ -2,11 +2,11 @@
 
 use super::Link;
 use crate::compression::{self, put_message};
+use crate::driver::lock::{Mutex, MutexGuard};
 use crate::{Compression, Metadata, Output, Result, Status};
 use bytes::Bytes;
 use gannet_core::Prefix;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 /// Above this many bytes in its outbox a sender waits; it is woken when the connection takes them.
@@ -14,6 +14,8 @@ const HIGH_WATER_BYTES: usize = 64 * 1024;
 /// A sender that never waits lets others run after this much.
 const TURN_BYTES: usize = 32 * 1024;
 const TURN_MESSAGES: usize = 256;
+/// So much of a client's stream is kept to be sent again on another connection, until the server answers.
+const KEPT_BYTES: usize = 64 * 1024;
 
 /// Encoded messages of one stream on their way to its connection.
 pub(crate) struct Outbox {
@@ -43,6 +45,8 @@ struct Outgoing {
     turn_messages: usize,
     /// Bytes of messages so far, without prefixes.
     message_bytes: u64,
+    /// What a connection has taken that no server may have seen; `None` where it need not, or can't, be sent again.
+    kept: Option<Vec<u8>>,
     waiting: Option<Waker>,
     link: Option<Link>,
     announced: bool,
@@ -178,6 +182,26 @@ impl Outbox {
         self.lock().ended = None;
     }
 
+    /// A client's: what the connection takes is kept, for an attempt that no server sees.
+    pub(super) fn keep(&self) {
+        self.lock().kept = Some(Vec::new());
+    }
+
+    /// The server has begun to answer: nothing will be sent again.
+    pub(crate) fn commit(&self) {
+        self.lock().kept = None;
+    }
+
+    /// Puts back what a connection has taken. `false` where that is more than was kept.
+    pub(crate) fn rewind(&self) -> bool {
+        let mut out = self.lock();
+        let Some(kept) = out.kept.replace(Vec::new()) else { return false };
+        let mut rest = std::mem::take(&mut out.bytes);
+        out.bytes.put_slice(&kept);
+        out.bytes.append(&mut rest);
+        true
+    }
+
     /// The connection's side: moves all that waits to `target` and wakes the sender.
     pub(crate) fn take(&self, target: &mut Output) -> Taken {
         let mut out = self.lock();
@@ -188,6 +212,7 @@ impl Outbox {
             abandoned: out.abandoned,
             discarded: out.discarded,
         };
+        out.keep_taken();
         target.append(&mut out.bytes);
         let waker = out.waiting.take();
         drop(out);
@@ -251,6 +276,16 @@ impl Outgoing {
         self.turn_messages += 1;
         self.headers_gone = true;
         self.announce();
+    }
+
+    /// Keeps what is about to be taken, while it is not too much.
+    fn keep_taken(&mut self) {
+        let Some(kept) = &mut self.kept else { return };
+        if kept.len() + self.bytes.len() > KEPT_BYTES {
+            self.kept = None;
+        } else if !self.bytes.is_empty() {
+            kept.extend_from_slice(&self.bytes.to_vec());
+        }
     }
 
     fn announce(&mut self) {

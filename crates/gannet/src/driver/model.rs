@@ -1,0 +1,120 @@
+//! Models of what a user's task and the driver share, run by loom in every order of their steps:
+//! `RUSTFLAGS="--cfg gannet_loom" cargo test -p gannet --lib model --target-dir target/loom`.
+
+use super::Mailbox;
+use crate::compression::{Outgoing, Received};
+use crate::stream::{Inbox, Link, Outbox};
+use crate::{Compression, Output};
+use bytes::Bytes;
+use gannet_http2::{Config, Connection, Fields, StreamKey};
+use loom::future::block_on;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// A key; which stream it names is nothing to the model.
+#[expect(clippy::disallowed_methods, reason = "a connection wants a time")]
+fn key() -> StreamKey {
+    let mut http2 = Connection::client(Config::default(), std::time::Instant::now());
+    http2.open(&Fields::new(), false).unwrap()
+}
+
+/// The driver: takes what is announced until the stream is finished, and sleeps where there is nothing.
+fn poll_driver(cx: &mut Context<'_>, mailbox: &Mailbox, outbox: &Outbox, got: &mut Output) -> Poll<()> {
+    let (mut ready, mut commands) = (Vec::new(), Vec::new());
+    loop {
+        mailbox.take(&mut ready, &mut commands);
+        for _ in ready.drain(..) {
+            let mut piece = Output::new();
+            let taken = outbox.take(&mut piece);
+            got.append(&mut piece);
+            if taken.finished {
+                return Poll::Ready(());
+            }
+        }
+        if mailbox.sleep(cx.waker()) {
+            return Poll::Pending;
+        }
+    }
+}
+
+fn stream(key: StreamKey) -> (Arc<Mailbox>, Arc<Outbox>) {
+    let (mailbox, outbox) = (Arc::new(Mailbox::default()), Arc::new(Outbox::new(Compression::Identity)));
+    outbox.attach(Link { mailbox: Arc::clone(&mailbox), key });
+    (mailbox, outbox)
+}
+
+fn send(outbox: &Outbox, size: usize) {
+    let rules = Outgoing { max_bytes: usize::MAX, ..Outgoing::default() };
+    let message = vec![7; size];
+    let sent = block_on(poll_fn(|cx| {
+        outbox.poll_send(cx, &rules, |out| {
+            out.put_slice(&message);
+            Ok(())
+        })
+    }));
+    sent.unwrap();
+}
+
+/// Empty → non-empty against take: the driver never sleeps on a message.
+#[test]
+fn no_message_is_left_behind() {
+    let key = key();
+    loom::model(move || {
+        let (mailbox, outbox) = stream(key);
+        let sender = loom::thread::spawn({
+            let outbox = Arc::clone(&outbox);
+            move || {
+                send(&outbox, 1);
+                send(&outbox, 2);
+                outbox.finish();
+            }
+        });
+        let mut got = Output::new();
+        block_on(poll_fn(|cx| poll_driver(cx, &mailbox, &outbox, &mut got)));
+        sender.join().unwrap();
+        assert_eq!(got.len(), 5 + 1 + 5 + 2);
+    });
+}
+
+/// A sender that waits for room is woken by the driver that takes.
+#[test]
+fn no_sender_waits_for_ever() {
+    let key = key();
+    loom::model(move || {
+        let (mailbox, outbox) = stream(key);
+        let sender = loom::thread::spawn({
+            let outbox = Arc::clone(&outbox);
+            move || {
+                send(&outbox, 64 * 1024);
+                send(&outbox, 1);
+                outbox.finish();
+            }
+        });
+        let mut got = Output::new();
+        block_on(poll_fn(|cx| poll_driver(cx, &mailbox, &outbox, &mut got)));
+        sender.join().unwrap();
+        assert_eq!(got.len(), 5 + 64 * 1024 + 5 + 1);
+    });
+}
+
+/// A reader gets every message and the end, whatever comes when.
+#[test]
+fn no_reader_waits_for_ever() {
+    loom::model(|| {
+        let inbox = Arc::new(Inbox::default());
+        let driver = loom::thread::spawn({
+            let inbox = Arc::clone(&inbox);
+            move || {
+                let received =
+                    Received { message: Bytes::from_static(b"a"), compression: Compression::Identity };
+                inbox.push(received, 6);
+                inbox.end(Ok(()));
+            }
+        });
+        let first = block_on(poll_fn(|cx| inbox.poll_next(cx))).unwrap();
+        assert_eq!(first.unwrap().message, "a");
+        assert!(block_on(poll_fn(|cx| inbox.poll_next(cx))).unwrap().is_none());
+        driver.join().unwrap();
+    });
+}

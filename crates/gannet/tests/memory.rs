@@ -1,0 +1,123 @@
+//! What calls cost in memory: allocations of a unary call, bytes of an idle stream.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(unsafe_code, reason = "an allocator that counts is an unsafe trait")]
+
+mod greeter;
+
+use gannet::{Channel, ListenAddress, Server};
+use greeter::{GreeterClient, GreeterServer, Plain, hello};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts what the threads allocate that asked for it.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static LIVE_BYTES: AtomicU64 = AtomicU64::new(0);
+/// One at a time: the counters are the process's.
+static TURN: Mutex<()> = Mutex::new(());
+
+thread_local! {
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+// SAFETY: the system's allocator does the work; the counters do not touch the memory.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if COUNTED.get() {
+            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        }
+        LIVE_BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        LIVE_BYTES.fetch_sub(layout.size() as u64, Ordering::Relaxed);
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A server whose thread is counted; its client's is not.
+fn counted_server() -> String {
+    let (send, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        COUNTED.set(true);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let server = Server::new().add(GreeterServer::new(Plain::default()));
+            let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
+            let ListenAddress::Tcp(address) = bound.addresses()[0].clone() else { panic!("not TCP") };
+            send.send(format!("ipv4:{address}")).unwrap();
+            bound.serve().await;
+        });
+    });
+    address.recv().unwrap()
+}
+
+/// What a call allocates on the server, the request's text, the answer's text and the two boxes of the handler's future
+/// included. Many at once share the turn's reads and writes; one by one each call pays for its own.
+#[test]
+fn allocations_of_a_unary_call() {
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let client = GreeterClient::new(Channel::new(&counted_server()).unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for (at_once, most) in [(100, 9.5), (1, 12.5)] {
+        let rounds = 1000 / at_once;
+        let round = || async {
+            let calls: Vec<_> = (0..at_once).map(|_| tokio::spawn(client.greet(hello("you")))).collect();
+            for call in calls {
+                call.await.unwrap().unwrap();
+            }
+        };
+        // Pools and tables fill up first.
+        runtime.block_on(async {
+            for _ in 0..rounds {
+                round().await
+            }
+        });
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        runtime.block_on(async {
+            for _ in 0..rounds {
+                round().await
+            }
+        });
+        let each = (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / 1000.0;
+        println!("{at_once} at once: {each} allocations a call");
+        assert!(each <= most, "{each} allocations a call with {at_once} at once");
+    }
+}
+
+/// Both ends of a stream that waits for its next message, in one process.
+#[test]
+fn memory_of_a_thousand_idle_chats() {
+    const CHATS: usize = 1000;
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let http2 = gannet::Http2Config::default().max_concurrent_streams(2000).receive_budget(256 << 20);
+        let server = Server::new().add(GreeterServer::new(Plain::default())).http2(http2);
+        let client = GreeterClient::new(Channel::to_server(server));
+        let mut chats = Vec::with_capacity(CHATS);
+        chats.push(chat(&client).await);
+        let before = LIVE_BYTES.load(Ordering::Relaxed);
+        for _ in 1..CHATS {
+            chats.push(chat(&client).await);
+        }
+        let each = (LIVE_BYTES.load(Ordering::Relaxed) - before) as usize / (CHATS - 1);
+        println!("{each} bytes for both ends of an idle chat");
+        assert!(each <= 6 * 1024, "{each} bytes for both ends of an idle chat");
+    });
+}
+
+async fn chat(client: &GreeterClient) -> (gannet::Sender<greeter::Hello>, gannet::Receiver<greeter::Hello>) {
+    let (mut outbound, mut inbound) = client.chat().await.unwrap();
+    outbound.send(hello("hi")).await.unwrap();
+    inbound.next().await.unwrap().unwrap();
+    (outbound, inbound)
+}
