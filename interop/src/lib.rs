@@ -1,6 +1,7 @@
 //! The official gRPC interop cases (grpc/grpc `doc/interop-test-descriptions.md`): the services, and the cases as a
 //! client runs them.
 
+pub mod abuse;
 pub mod cases;
 pub mod flags;
 pub mod misbehaving;

@@ -1,5 +1,6 @@
 //! The habits of the project: `cargo xtask`.
 
+mod abuse;
 mod bench;
 mod fuzz;
 mod r#gen;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask COMMAND
 
+abuse                 attacks on a server: its memory, the time until it refuses, the calls of others meanwhile
 fuzz [--seconds N]    every fuzz target for N seconds (60)
 gen [--check]         write the generated code that is kept in the repository, or say what is not current
 interop               the official cases with grpcio, grpc-go, grpc-java and grpc-js in both roles; needs python3, go,
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["interop"] => interop::run(),
         ["interop", "h2spec"] => h2spec::run(),
         ["interop", "storefront"] => storefront::run(),
+        ["abuse"] => abuse::run(),
         _ => Err(format!("{USAGE}\n{}", bench::USAGE)),
     };
     match result {

@@ -14,6 +14,11 @@ pub use encoder::Encoder;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HpackError(pub &'static str);
 
+impl HpackError {
+    /// A small block that unfolds to a huge list.
+    pub const BOMB: Self = Self("a field section many times larger than allowed (an HPACK bomb)");
+}
+
 impl std::fmt::Display for HpackError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.0)

@@ -284,13 +284,18 @@ fn hpack_bombs() {
     // A field of 4,000 bytes into the table, then its index.
     bomb.extend([0x40, 1, b'x', 127, 0xa1, 0x1e]);
     bomb.extend([b'v'; 127 + 0x21 + (0x1e << 7)]);
+    // Ten times is too large for its stream, thousands of times for the connection.
+    let (mut large, mut bomb) = (bomb.clone(), bomb);
+    large.resize(large.len() + 10, 0xbe);
     bomb.resize(16_000, 0xbe);
-    for stream in 0..400 {
-        server.receive(&frame(HEADERS, END_HEADERS | END_STREAM, 2 * stream + 1, &bomb));
+    for stream in 0..100 {
+        server.receive(&frame(HEADERS, END_HEADERS | END_STREAM, 2 * stream + 1, &large));
         assert_eq!(server.stream_error(2 * stream + 1), Some(ErrorCode::ENHANCE_YOUR_CALM));
     }
     assert!(server.events.is_empty());
-    assert_eq!(server.hits(), [(Limit::HeaderList.name(), 400)]);
+    server.receive(&frame(HEADERS, END_HEADERS | END_STREAM, 201, &bomb));
+    assert_eq!(server.connection_error(), Some(ErrorCode::ENHANCE_YOUR_CALM));
+    assert_eq!(server.hits(), [(Limit::HeaderList.name(), 101)]);
 }
 
 /// RFC 7541 §4.2 and §6.3: table sizes above what was announced, and a lowered one that is passed over.

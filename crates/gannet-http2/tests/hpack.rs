@@ -7,7 +7,7 @@
 )]
 
 use gannet_http2::Fields;
-use gannet_http2::hpack::{Decoder, Encoder};
+use gannet_http2::hpack::{Decoder, Encoder, HpackError};
 use proptest::prelude::*;
 
 fn fields() -> impl Strategy<Value = Fields> {
@@ -68,10 +68,14 @@ fn a_bomb_is_cut_at_the_list_limit() {
     let mut decoder = Decoder::new(4096, 16 * 1024);
     let mut block = vec![0x40, 1, b'x', 0x7f, 0x80 | 0x01, 0x1e];
     block.extend(std::iter::repeat_n(b'v', 0x7f + 1 + (0x1e << 7)));
-    block.extend(std::iter::repeat_n(0xbe, 10_000));
-    let decoded = decoder.decode(&block).unwrap();
+    let (mut large, mut bomb) = (block.clone(), block);
+    large.extend(std::iter::repeat_n(0xbe, 20));
+    let decoded = decoder.decode(&large).unwrap();
     assert!(decoded.oversized);
     assert!(decoded.fields.list_size() <= 16 * 1024);
+    // Far beyond it nothing more is decoded at all.
+    bomb.extend(std::iter::repeat_n(0xbe, 10_000));
+    assert_eq!(decoder.decode(&bomb).unwrap_err(), HpackError::BOMB);
 }
 
 /// A block that changes nothing is recognised when it comes again, and only while the table is the same.

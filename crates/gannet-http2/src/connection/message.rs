@@ -6,7 +6,7 @@ use crate::error::{ConnectionError, ErrorCode};
 use crate::event::Event;
 use crate::fields::{Fields, Name};
 use crate::frame::{self, Head, flag, kind};
-use crate::hpack::Decoded;
+use crate::hpack::{Decoded, HpackError};
 use crate::limits::Limit;
 use crate::stream::{Reading, State, Stream, StreamError};
 use crate::streams::StreamKey;
@@ -200,8 +200,12 @@ impl Connection {
     }
 
     fn decode(&mut self, block: &[u8]) -> Result<Decoded, ConnectionError> {
-        let decoded = self.decoder.decode(block);
-        decoded.map_err(|error| ConnectionError::local(ErrorCode::COMPRESSION_ERROR, error.0))
+        self.decoder.decode(block).map_err(|error| {
+            if error == HpackError::BOMB {
+                return self.over(Limit::HeaderList, error.0);
+            }
+            ConnectionError::local(ErrorCode::COMPRESSION_ERROR, error.0)
+        })
     }
 
     fn receive_block(

@@ -35,7 +35,7 @@ pub struct Decoded {
 impl Decoder {
     /// `max_table_size` is what our SETTINGS_HEADER_TABLE_SIZE allows, in bytes; `max_list_size` bounds a decoded list
     /// as SETTINGS_MAX_HEADER_LIST_SIZE counts it. Beyond it decoding goes on, for the table must stay in step, but
-    /// fields are dropped.
+    /// fields are dropped; a list many times larger is an error.
     #[must_use]
     pub fn new(max_table_size: usize, max_list_size: usize) -> Self {
         Self {
@@ -95,6 +95,9 @@ impl Decoder {
                 _ => self.literal(rest, 4, Indexing::Without, &mut list)?,
             };
             at_start = false;
+            if list.size > self.max_list_size.saturating_mul(BOMB) {
+                return Err(HpackError::BOMB);
+            }
         }
         let oversized = list.size > self.max_list_size;
         let fields = Arc::new(list.fields);
@@ -163,6 +166,9 @@ impl Decoder {
         Ok((entry.name, entry.name_text(), entry.value()))
     }
 }
+
+/// A list this many times larger than allowed is no mistake any more, and decoding it would only cost time.
+const BOMB: usize = 8;
 
 /// The static table with its names as small integers.
 static STATIC_ENTRIES: LazyLock<Vec<(Name, &'static str, &'static str)>> = LazyLock::new(|| {
