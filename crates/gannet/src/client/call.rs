@@ -107,7 +107,7 @@ impl CallState {
     pub(super) fn post(&mut self, mailbox: &Arc<Mailbox>) -> Result<Arc<AttemptState>> {
         let attempt = self.attempt(None)?;
         let state = Arc::clone(&attempt.state);
-        send(mailbox, attempt);
+        send(&self.channel, mailbox, attempt);
         Ok(state)
     }
 
@@ -115,8 +115,9 @@ impl CallState {
     pub(super) async fn attach(mut self: Box<Self>, pair: Arc<StreamPair>) -> Result<()> {
         let mailbox = self.pick().await?;
         let mut attempt = self.attempt(Some(pair))?;
+        let channel = self.channel.clone();
         attempt.again = Some(self);
-        send(&mailbox, attempt);
+        send(&channel, &mailbox, attempt);
         Ok(())
     }
 
@@ -197,8 +198,10 @@ impl CallState {
     }
 }
 
-fn send(mailbox: &Mailbox, attempt: Attempt) {
+fn send(channel: &Channel, mailbox: &Arc<Mailbox>, attempt: Attempt) {
     if let Err(Command::Open(attempt)) = mailbox.command(Command::Open(Box::new(attempt))) {
+        // A connection that was lost between its first SETTINGS and its readiness has not retired itself.
+        channel.retire(mailbox);
         attempt.unprocessed(Status::unavailable("the connection was lost before the call was sent"));
     }
 }
