@@ -39,6 +39,11 @@ pub struct AuthenticationPage;
 #[cfg(doctest)]
 #[doc = include_str!("../from-tonic.md")]
 pub struct FromTonicPage;
+/// Limits.
+#[cfg(doctest)]
+#[doc = include_str!("../limits.md")]
+pub struct LimitsPage;
+
 /// Addresses, sockets of others, proxies, threads.
 #[cfg(doctest)]
 #[doc = include_str!("../listening.md")]

@@ -9,6 +9,7 @@ mod grpcio;
 mod matrix;
 mod misbehaving;
 mod peer;
+pub(crate) mod tls;
 
 pub(crate) use gannet::build;
 pub(crate) use matrix::run;

@@ -8,6 +8,7 @@ mod h2spec;
 mod interop;
 mod peers;
 mod process;
+mod soak;
 mod storefront;
 
 use std::process::ExitCode;
@@ -21,7 +22,9 @@ gen [--check]         write the generated code that is kept in the repository, o
 interop               the official cases with grpcio, grpc-go, grpc-java and grpc-js in both roles; needs python3, go,
                       java, mvn, node and npm, and installs the rest by itself
 interop h2spec        the conformance cases of HTTP/2 and HPACK against the server, strict ones too; needs go
-interop storefront    the storefront's contract from TypeScript and Python; needs node and python3";
+interop storefront    the storefront's contract from TypeScript and Python; needs node and python3
+interop tls           TLS with right and wrong certificates against grpcio, grpc-js and openssl
+soak [--minutes N]    mixed calls over connections that come, go, stall and break for N minutes (10), and memory";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
         ["interop"] => interop::run(),
         ["interop", "h2spec"] => h2spec::run(),
         ["interop", "storefront"] => storefront::run(),
+        ["interop", "tls"] => interop::tls::run(),
+        ["soak", rest @ ..] => soak::run(rest),
         ["abuse"] => abuse::run(),
         _ => Err(format!("{USAGE}\n{}", bench::USAGE)),
     };

@@ -28,6 +28,22 @@ pub(crate) fn output(command: &mut Command) -> Result<String, String> {
     Err(format!("{} failed: {}\n{text}{errors}", name(command), output.status))
 }
 
+/// What a program prints to both of its outputs, however it ends.
+pub(crate) fn said(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| not_started(command, &error))?;
+    let [out, errors] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    Ok(format!("{out}{errors}"))
+}
+
+/// The memory of a process that is in RAM, in KiB.
+pub(crate) fn resident_kib(id: u32) -> Result<u64, String> {
+    let path = format!("/proc/{id}/status");
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.trim().strip_suffix(" kB")).and_then(|text| text.parse().ok());
+    number.ok_or_else(|| format!("{path} says nothing of memory"))
+}
+
 fn name(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
 }

@@ -47,6 +47,16 @@ pub struct ServeOptions {
     /// The folder for the database and the files; it is made where it is missing
     #[arg(long, value_name = "DIR", env = "STOREFRONT_DATA", default_value = "./storefront-data")]
     pub data: PathBuf,
+    /// Speaks TLS with this certificate, PEM, those that lead to its authority after it; needs --tls-key. Read again when
+    /// it changes
+    #[arg(long, value_name = "FILE", env = "STOREFRONT_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of --tls-cert, PEM
+    #[arg(long, value_name = "FILE", env = "STOREFRONT_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Serves only clients with a certificate that one of these authorities has signed, PEM; needs --tls-cert
+    #[arg(long, value_name = "FILE", env = "STOREFRONT_CLIENT_CA", requires = "tls_cert")]
+    pub client_ca: Option<PathBuf>,
     /// How long running calls may take after SIGTERM or Ctrl-C: 10s, 500ms, 2m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub grace: Duration,
@@ -69,6 +79,7 @@ Examples:
   storefront                                          on 127.0.0.1:50051, data in ./storefront-data
   storefront --listen 0.0.0.0:8080 --data /var/lib/storefront
   storefront --listen 127.0.0.1:0 --listen unix:/run/storefront.sock
+  storefront --tls-cert shop.pem --tls-key shop.key   with TLS; --client-ca ca.pem for known clients alone
   storefront --max-upload 64MiB --grace 30s
   STOREFRONT_LISTEN=127.0.0.1:0 STOREFRONT_DATA=/tmp/shop storefront
   RUST_LOG=debug storefront                           with the details in the log

@@ -4,6 +4,7 @@ use crate::cli::ServeOptions;
 use crate::log::CallLog;
 use crate::store::{Store, StoreError};
 use crate::{chat, files, orders, users};
+use gannet::tls::{Authorities, Identity, ServerTls};
 use gannet::{Bound, ListenAddress, ServeError, Server};
 use gannet_services::health::Health;
 use gannet_services::reflection::Reflection;
@@ -20,12 +21,27 @@ pub async fn run(options: ServeOptions) -> Result<(), RunError> {
     // From the first line of output on, a signal drains.
     let mut stop = Stop::listen().map_err(RunError::Signals)?;
     let store = Store::open(&options.data).await?;
-    let bound = server(store.clone(), options.max_upload).await?.bind(&options.listen).await?;
+    let mut server =
+        server(store.clone(), options.max_upload).await?.observe(|event| tracing::warn!("{event}"));
+    if let Some(tls) = tls(&options) {
+        server = server.tls(tls);
+    }
+    let bound = server.bind(&options.listen).await?;
     announce(&bound.addresses());
     serve_until(bound, &mut stop, options.grace).await;
     // What is left in the log of the database goes into it; where something still holds it, the next start does that.
     let _ = tokio::time::timeout(Duration::from_secs(2), store.close()).await;
     Ok(())
+}
+
+/// What the options say of TLS.
+fn tls(options: &ServeOptions) -> Option<ServerTls> {
+    let (certificate, key) = (options.tls_cert.as_ref()?, options.tls_key.as_ref()?);
+    let tls = ServerTls::new(Identity::files(certificate, key));
+    Some(match &options.client_ca {
+        Some(authorities) => tls.client_authorities(Authorities::file(authorities)),
+        None => tls,
+    })
 }
 
 /// A server with every service of the storefront on this store.
@@ -69,7 +85,7 @@ async fn serve_until(bound: Bound, stop: &mut Stop, grace: Duration) {
     tracing::info!("shutting down: running calls may take {grace:?}; once more to end at once");
     tokio::select! {
         report = handle.shutdown(grace) => {
-            tracing::info!("shut down: {} connections ended, {} were cut", report.drained, report.cut);
+            tracing::info!("shut down: {report}");
         }
         () = stop.asked() => tracing::warn!("asked twice: running calls are cut"),
     }

@@ -4,19 +4,42 @@ use super::peer::{Peer, Program};
 use super::{protos, work};
 use crate::peers;
 use crate::process::{self, root};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A Python with grpcio in an environment of its own, and the stubs of the interop services.
 pub(super) fn prepare() -> Result<Peer, String> {
-    let programs = Path::new("interop/peers/python");
-    let python = peers::python(&programs.join("requirements.txt"))?;
-    let programs = root().join(programs);
-    let stubs = work()?.join("python");
-    generate_stubs(&python, &stubs)?;
-    let program =
-        |name| Program::new(&python).argument(programs.join(name)).environment("PYTHONPATH", &stubs);
+    let python = Python::prepare()?;
+    let program = |name| {
+        let program = Program::new(&python.interpreter).argument(Python::script(name));
+        program.environment("PYTHONPATH", &python.stubs)
+    };
     Ok(Peer { name: "grpcio", client: program("cases.py"), server: program("server.py") })
+}
+
+/// A Python with grpcio in an environment of its own, and the stubs of the interop services.
+pub(super) struct Python {
+    interpreter: PathBuf,
+    stubs: PathBuf,
+}
+
+impl Python {
+    pub(super) fn prepare() -> Result<Self, String> {
+        let interpreter = peers::python(Path::new("interop/peers/python/requirements.txt"))?;
+        let stubs = work()?.join("python");
+        generate_stubs(&interpreter, &stubs)?;
+        Ok(Self { interpreter, stubs })
+    }
+
+    /// One of our programs over grpcio, ended after so many seconds.
+    pub(super) fn limited(&self, name: &str, flags: &[String], seconds: u32) -> Command {
+        let mut command = peers::limited(&self.interpreter, seconds);
+        command.arg(Self::script(name)).args(flags).env("PYTHONPATH", &self.stubs);
+        command
+    }
+
+    fn script(name: &str) -> PathBuf {
+        root().join("interop/peers/python").join(name)
+    }
 }
 
 /// The protos' own folder is called `grpc`, as grpcio's package is: the stubs get another.

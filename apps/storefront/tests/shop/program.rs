@@ -86,7 +86,7 @@ pub fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> String {
 /// The program with these arguments and nothing from this environment.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_storefront"));
-    for variable in ["STOREFRONT_LISTEN", "STOREFRONT_DATA", "RUST_LOG"] {
+    for variable in ["STOREFRONT_LISTEN", "STOREFRONT_DATA", "STOREFRONT_TLS_CERT", "RUST_LOG"] {
         command.env_remove(variable);
     }
     command.args(arguments).stdin(Stdio::null());
