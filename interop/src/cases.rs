@@ -48,7 +48,7 @@ pub const CASES: &[&str] = &[
 ///
 /// # Errors
 /// The status of a call that failed, or an INTERNAL that says what was not as described.
-pub async fn run(case: &str, connect: &dyn Fn() -> Channel, soak: &Soak) -> Result<()> {
+pub async fn run(case: &str, connect: &(dyn Fn() -> Channel + Sync), soak: &Soak) -> Result<()> {
     let channel = connect();
     let client = TestServiceClient::new(channel.clone());
     match case {

@@ -4,10 +4,11 @@
 //! another status than it must have.
 
 use gannet::Channel;
+use gannet_interop::cases::{self, Soak};
+use gannet_interop::flags;
 use gannet_interop::proto::grpc::testing::{
     ResponseParameters, StreamingOutputCallRequest, TestServiceClient,
 };
-use gannet_interop::{cases, flags};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -109,7 +110,9 @@ impl Load {
 
     /// Runs an interop case, which is one call or two.
     async fn call(&self, channel: &Channel, case: &str, must_work: bool) {
-        let result = tokio::time::timeout(LONGEST_CALL, cases::run(channel, case)).await;
+        let connect = || channel.clone();
+        let soak = Soak::default();
+        let result = tokio::time::timeout(LONGEST_CALL, cases::run(case, &connect, &soak)).await;
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         match result {
             Err(_) => ends.lost += 1,

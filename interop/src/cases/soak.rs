@@ -39,7 +39,7 @@ impl Default for Soak {
 }
 
 impl Soak {
-    pub(super) async fn run(&self, connect: &dyn Fn() -> Channel) -> Result<()> {
+    pub(super) async fn run(&self, connect: &(dyn Fn() -> Channel + Sync)) -> Result<()> {
         let end = Instant::now() + self.overall_timeout;
         let mut failures = Vec::new();
         for done in 0..self.iterations {
