@@ -67,3 +67,7 @@ pub struct InterceptorsPage;
 #[cfg(doctest)]
 #[doc = include_str!("../observability.md")]
 pub struct ObservabilityPage;
+/// Performance.
+#[cfg(doctest)]
+#[doc = include_str!("../performance.md")]
+pub struct PerformancePage;

@@ -1,7 +1,9 @@
 //! Length-prefixed messages (PROTOCOL-HTTP2, Length-Prefixed-Message).
 
+mod buffers;
+
 use crate::status::{Result, Status};
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use std::collections::VecDeque;
 
 /// The longest message that is taken where nobody says otherwise, as in other gRPC implementations.
@@ -96,7 +98,7 @@ pub struct Deframer {
 struct Spanning {
     /// The begun message: what there is of its prefix and then of itself. No further piece is looked at before it is
     /// whole.
-    begun: Vec<u8>,
+    begun: BytesMut,
     /// The pieces after `first`, none of them empty.
     pieces: VecDeque<Bytes>,
     /// How many bytes `pieces` have.
@@ -266,7 +268,8 @@ impl Deframer {
         if spanning.begun.len() < Prefix::LEN + prefix.len as usize {
             return Ok(None);
         }
-        let mut message = Bytes::from(std::mem::take(&mut spanning.begun));
+        let mut message = std::mem::take(&mut spanning.begun).freeze();
+        buffers::keep(&message);
         message.advance(Prefix::LEN);
         self.fill_first();
         Ok(Some(Frame { compressed: prefix.compressed, message }))
@@ -305,12 +308,16 @@ impl Deframer {
 }
 
 /// Makes room for `taken` bytes and some of those to come: never more than the message wants, and never more than
-/// twice what is there (a promised length costs the sender nothing).
-fn reserve_by_what_came(begun: &mut Vec<u8>, taken: usize, wanted: usize) {
+/// four times what is there (a promised length costs the sender nothing). So a message is copied once for each four
+/// times that it grows.
+fn reserve_by_what_came(begun: &mut BytesMut, taken: usize, wanted: usize) {
     const FIRST_BYTES: usize = 1024;
+    if begun.is_empty() {
+        *begun = buffers::take(wanted);
+    }
     if begun.capacity() - begun.len() < taken {
-        let doubled = (begun.len() + taken).max(FIRST_BYTES);
-        begun.reserve_exact(wanted.min(doubled).max(taken));
+        let some = (3 * begun.len() + 4 * taken).max(FIRST_BYTES);
+        begun.reserve(wanted.min(some).max(taken));
     }
 }
 

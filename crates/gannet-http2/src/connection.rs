@@ -300,6 +300,20 @@ impl Connection {
         }
     }
 
+    /// Lends a buffer for what will be sent, where there is none: an idle connection keeps none of its own.
+    #[inline]
+    pub fn lend_buffer(&mut self, buffer: impl FnOnce() -> Vec<u8>) {
+        if !self.out.has_buffer() {
+            self.out.lend_buffer(buffer());
+        }
+    }
+
+    /// Takes the lent buffer back, unless bytes wait in it.
+    #[inline]
+    pub fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        self.out.take_buffer()
+    }
+
     /// Ends the connection with GOAWAY at once; open streams are over.
     pub fn close(&mut self, code: ErrorCode, reason: &'static str) {
         if code == ErrorCode::NO_ERROR && !self.closed {

@@ -98,6 +98,8 @@ impl Name {
 pub struct Fields {
     text: Vec<u8>,
     entries: Vec<Entry>,
+    /// How many bytes the well-known names have, which are not in `text`.
+    known_names: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -114,7 +116,13 @@ impl Fields {
     /// An empty section; allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { text: Vec::new(), entries: Vec::new() }
+        Self { text: Vec::new(), entries: Vec::new(), known_names: 0 }
+    }
+
+    /// An empty section with room for so many fields, and so many bytes of values and of names that are not well known.
+    #[must_use]
+    pub fn with_capacity(fields: usize, bytes: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), entries: Vec::with_capacity(fields), known_names: 0 }
     }
 
     /// Appends a field with a well-known name.
@@ -144,6 +152,8 @@ impl Fields {
         let name_start = self.text.len() as u32;
         if name == Name::Other {
             self.text.extend_from_slice(text);
+        } else {
+            self.known_names += name.text().len();
         }
         let value_start = self.text.len() as u32;
         self.text.extend_from_slice(value);
@@ -167,13 +177,14 @@ impl Fields {
     pub fn clear(&mut self) {
         self.text.clear();
         self.entries.clear();
+        self.known_names = 0;
     }
 
     /// The size that SETTINGS_MAX_HEADER_LIST_SIZE speaks of: names, values and 32 bytes for each field
     /// (RFC 9113 §6.5.2).
     #[must_use]
     pub fn list_size(&self) -> usize {
-        self.iter().map(|field| field.name_text().len() + field.value.len() + 32).sum()
+        self.text.len() + self.known_names + 32 * self.entries.len()
     }
 
     /// The first value of a well-known name.

@@ -16,6 +16,7 @@ mod replayed;
 mod socket;
 mod transport;
 mod upkeep;
+pub(crate) mod write_buffers;
 
 pub(crate) use mailbox::{Command, Mailbox};
 pub(crate) use random::random;

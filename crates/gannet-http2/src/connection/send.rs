@@ -76,29 +76,11 @@ impl Connection {
     /// Sends data: all of it is taken, and goes out in order as the windows allow.
     #[inline]
     pub fn send_data(&mut self, key: StreamKey, data: &mut Output) {
-        let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.state.may_send()) else {
-            data.clear();
-            return;
-        };
-        let len = data.len();
-        let room = stream.send_window.min(self.send_window);
-        // What fits in one frame, and does not overtake others that wait for their turn, goes straight out.
-        if stream.waiting.is_none()
-            && self.turns.is_empty()
-            && len as i64 <= room
-            && len <= self.peer_settings.max_frame_size as usize
-        {
-            if len > 0 {
-                self.moved = true;
-                stream.send_window -= len as i64;
-                self.send_window -= len as i64;
-                self.explained_updates = self.explained_updates.saturating_add(2);
-                self.out.put_slice(&frame::head(len, kind::DATA, 0, stream.id));
-                data.move_to(len, &mut self.out);
-            }
+        if self.put_data(key, data, 0) {
             return;
         }
-        self.queued += len;
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        self.queued += data.len();
         stream.waiting.get_or_insert_default().data.append(data);
         self.take_turns(key);
     }
@@ -145,10 +127,10 @@ impl Connection {
 
     /// Sends data and ends our side with it.
     pub fn send_last_data(&mut self, key: StreamKey, data: &mut Output) {
-        let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.state.may_send()) else {
-            data.clear();
-            return;
-        };
+        if self.put_data(key, data, flag::END_STREAM) {
+            return self.end_local(key);
+        }
+        let Some(stream) = self.streams.get_mut(key) else { return };
         self.queued += data.len();
         let waiting = stream.waiting.get_or_insert_default();
         waiting.data.append(data);
@@ -161,9 +143,36 @@ impl Connection {
 
     /// Drops the data that waits to be sent on a stream: its end, sent next, leaves at once.
     pub fn discard(&mut self, key: StreamKey) {
-        if let Some(stream) = self.streams.get_mut(key) {
-            stream.waiting = None;
+        let waiting = self.streams.get_mut(key).and_then(|stream| stream.waiting.take());
+        self.queued -= waiting.map_or(0, |waiting| waiting.data.len());
+    }
+
+    /// Sends what fits in one frame, and does not overtake others that wait for their turn, straight out. `false` where
+    /// it has to wait; data of a dead key is thrown away.
+    #[inline]
+    fn put_data(&mut self, key: StreamKey, data: &mut Output, flags: u8) -> bool {
+        let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.state.may_send()) else {
+            data.clear();
+            return true;
+        };
+        let len = data.len();
+        let room = stream.send_window.min(self.send_window);
+        if stream.waiting.is_some()
+            || !self.turns.is_empty()
+            || len as i64 > room
+            || len > self.peer_settings.max_frame_size as usize
+        {
+            return false;
         }
+        if len > 0 || flags != 0 {
+            self.moved = true;
+            stream.send_window -= len as i64;
+            self.send_window -= len as i64;
+            self.explained_updates = self.explained_updates.saturating_add(2);
+            self.out.put_slice(&frame::head(len, kind::DATA, flags, stream.id));
+            data.move_to(len, &mut self.out);
+        }
+        true
     }
 
     /// Sends a PING; its answer comes as an event.

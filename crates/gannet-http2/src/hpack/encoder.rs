@@ -21,6 +21,7 @@ pub struct Encoder {
     /// For each well-known name, the insertion number of its newest entry; each entry names the one before it. So
     /// finding one compares no names.
     newest: Vec<u64>,
+    recent: Recent,
 }
 
 impl Encoder {
@@ -35,6 +36,7 @@ impl Encoder {
             own_max_size: max_table_size,
             pending_update: (size < INITIAL_TABLE_SIZE).then_some((size, size)),
             newest: Vec::new(),
+            recent: Recent::default(),
         }
     }
 
@@ -57,19 +59,34 @@ impl Encoder {
                 integer::encode(smallest, 5, 0x20, out);
             }
             integer::encode(last, 5, 0x20, out);
+            self.recent = Recent::default();
+        } else if let Some(block) = self.recent.find(fields, self.table.inserted()) {
+            out.extend_from_slice(block);
+            return;
         }
+        let start = out.len();
+        let mut only_indices = true;
         for field in fields {
-            self.field(field, out);
+            only_indices &= self.field(field, out);
+        }
+        // A literal either enters the table, and is an index from now on, or will have another value next time.
+        if only_indices {
+            self.recent.keep(fields, self.table.inserted(), &out[start..]);
         }
     }
 
-    fn field(&mut self, field: Field<'_>, out: &mut Vec<u8>) {
+    /// Says whether an index was enough.
+    fn field(&mut self, field: Field<'_>, out: &mut Vec<u8>) -> bool {
         let found = self.find(field);
         match found {
-            Found::Both(index) if !field.sensitive => integer::encode(index, 7, 0x80, out),
+            Found::Both(index) if !field.sensitive => {
+                integer::encode(index, 7, 0x80, out);
+                return true;
+            }
             Found::Both(index) => self.literal(field, index, Indexing::Never, out),
             Found::Name { index, changing } => self.literal(field, index, indexing(field, changing), out),
         }
+        false
     }
 
     /// A literal; `name_index` 0 is a name that is in no table.
@@ -90,7 +107,11 @@ impl Encoder {
     }
 
     fn insert(&mut self, field: Field<'_>) {
-        let Some(entry) = self.table.insert(field.name, field.text, field.value) else { return };
+        let Some(entry) = self.table.insert(field.name, field.text, field.value) else {
+            // RFC 7541 §4.4: an entry larger than the table empties it, and what pointed into it points nowhere.
+            self.recent = Recent::default();
+            return;
+        };
         if field.name == Name::Other {
             return;
         }
@@ -152,6 +173,46 @@ impl Encoder {
 /// A custom name that has this many values in the table, or as large a part of it, changes with every call (an
 /// identifier of the request): its next values are not indexed, for they would push out what repeats.
 const MOST_VALUES: usize = 4;
+
+/// The last few field sections that indices were enough for, with their blocks. Most calls of a connection have the
+/// same head and the same end: one comparison stands for encoding them again.
+#[derive(Debug, Default)]
+struct Recent {
+    blocks: Vec<RecentBlock>,
+    next: usize,
+}
+
+#[derive(Debug)]
+struct RecentBlock {
+    inserted: u64,
+    fields: Fields,
+    block: Vec<u8>,
+}
+
+impl Recent {
+    const KEPT: usize = 4;
+    /// Longer blocks are rarely repeated.
+    const LONGEST: usize = 256;
+
+    #[inline]
+    fn find(&self, fields: &Fields, inserted: u64) -> Option<&[u8]> {
+        let known = self.blocks.iter().find(|known| known.inserted == inserted && known.fields == *fields)?;
+        Some(&known.block)
+    }
+
+    fn keep(&mut self, fields: &Fields, inserted: u64, block: &[u8]) {
+        if block.len() > Self::LONGEST {
+            return;
+        }
+        let entry = RecentBlock { inserted, fields: fields.clone(), block: block.to_vec() };
+        if self.blocks.len() < Self::KEPT {
+            self.blocks.push(entry);
+        } else {
+            self.blocks[self.next] = entry;
+            self.next = (self.next + 1) % Self::KEPT;
+        }
+    }
+}
 
 #[derive(Clone, Copy)]
 enum Found {

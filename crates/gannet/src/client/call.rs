@@ -170,7 +170,7 @@ impl CallState {
 
     /// PROTOCOL-HTTP2, "Requests".
     fn head(&self, now: Instant) -> Result<Fields> {
-        let mut fields = Fields::new();
+        let mut fields = Fields::with_capacity(12, 192);
         fields.push(Name::Method, b"POST");
         fields.push(Name::Scheme, self.channel.scheme().as_bytes());
         fields.push(Name::Path, self.spec.path.as_bytes());

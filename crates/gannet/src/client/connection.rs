@@ -178,6 +178,7 @@ impl<S: Io> Future for ClientConnection<S> {
         let mut reads = 0;
         loop {
             this.now = clock::now();
+            this.transport.lend_buffer();
             this.take_mail();
             let mut progress = this.poll_time(cx);
             if this.server_is_gone {
@@ -228,6 +229,7 @@ impl<S: Io> Future for ClientConnection<S> {
                 return Poll::Pending;
             }
             if this.attempts.mailbox.sleep(cx.waker()) {
+                this.transport.return_buffers();
                 return Poll::Pending;
             }
         }

@@ -5,7 +5,7 @@ use super::call::{CallState, Options, call_setters};
 use super::channel::Channel;
 use crate::call::{Call, Opening, Request};
 use crate::compression::{Encodings, Outgoing, put_compressed, put_message};
-use crate::driver::{Command, Mailbox, clock};
+use crate::driver::{Command, Mailbox, clock, write_buffers};
 use crate::intercept::{Direction, Endpoint, Observers};
 use crate::service::BoxFuture;
 use crate::stream::Side;
@@ -168,14 +168,14 @@ pub(super) fn encode<Req>(
     requests: Messages<Req>,
     request: &Req,
 ) -> Result<Bytes> {
-    let mut out = Output::new();
+    let mut out = write_buffers::output();
     let rules = Outgoing { compression: Compression::Identity, ..channel.outgoing() };
     put_message(&mut out, &rules, |out| {
         let start = out.len();
         (requests.encode)(Format::Proto, request, out)?;
         channel.chain().observers().see_since(spec, Direction::Request, out, start)
     })?;
-    Ok(out.into_bytes())
+    Ok(write_buffers::into_bytes(out))
 }
 
 /// The same request, compressed where the call asks for it.

@@ -1,6 +1,6 @@
 //! Bytes between a socket and a connection's state machine.
 
-use super::read_buffers;
+use super::{read_buffers, write_buffers};
 use gannet_http2::{Connection, Output};
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -101,7 +101,6 @@ impl<S: Io> Transport<S> {
         loop {
             self.http2.poll_transmit(now, &mut self.output);
             if self.output.is_empty() {
-                self.output.shrink();
                 return Pin::new(&mut self.io).poll_flush(cx);
             }
             while !self.output.is_empty() {
@@ -118,6 +117,20 @@ impl<S: Io> Transport<S> {
                 self.output.advance(written);
             }
         }
+    }
+
+    /// Before a turn: what it makes has a buffer to gather in.
+    pub(crate) fn lend_buffer(&mut self) {
+        self.http2.lend_buffer(write_buffers::take);
+    }
+
+    /// Before the connection waits: an idle one keeps no buffer.
+    pub(crate) fn return_buffers(&mut self) {
+        self.http2
+            .take_buffer()
+            .into_iter()
+            .chain(self.output.take_buffer())
+            .for_each(write_buffers::give_back);
     }
 
     /// Closes this side of the socket.

@@ -151,6 +151,7 @@ impl<S: Io> Future for ServerConnection<S> {
         let mut reads = 0;
         loop {
             this.now = clock::now();
+            this.transport.lend_buffer();
             this.take_mail();
             let mut progress = this.poll_time(cx);
             if this.client_is_gone {
@@ -194,6 +195,7 @@ impl<S: Io> Future for ServerConnection<S> {
                 return Poll::Pending;
             }
             if this.calls.mailbox.sleep(cx.waker()) {
+                this.transport.return_buffers();
                 return Poll::Pending;
             }
         }

@@ -28,8 +28,9 @@ impl<M> Receiver<M> {
     ///
     /// # Errors
     /// The status that the call ended with.
-    pub async fn next(&mut self) -> Result<Option<M>> {
-        poll_fn(|cx| self.poll_next_message(cx)).await
+    #[expect(clippy::should_implement_trait, reason = "it waits; nobody takes it for an iterator's")]
+    pub fn next(&mut self) -> impl Future<Output = Result<Option<M>>> {
+        poll_fn(|cx| self.poll_next_message(cx))
     }
 
     /// The metadata that the server sent before its first message. Waits for it.

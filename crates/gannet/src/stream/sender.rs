@@ -5,7 +5,7 @@ use crate::compression::put_message;
 use crate::{Compression, Messages, Output, Result};
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 /// Sends the messages of a stream: a handler's responses, a client's requests.
 ///
@@ -28,36 +28,34 @@ impl<M> Sender<M> {
     ///
     /// # Errors
     /// The status of the call where it has ended; RESOURCE_EXHAUSTED where the message is over the limit for sending.
-    pub async fn send(&mut self, message: M) -> Result<()> {
-        self.send_shared(&message).await
+    pub fn send(&mut self, message: M) -> impl Future<Output = Result<()>> {
+        let mut sending = Sending::default();
+        poll_fn(move |cx| self.poll_send(cx, &mut sending, &message))
     }
 
     /// Sends a message that others hold too: it is encoded from where it is, never cloned.
     ///
     /// # Errors
     /// As [`Sender::send`].
-    pub async fn send_shared(&mut self, message: &M) -> Result<()> {
-        let (facts, encode) = (&self.pair.facts, self.messages.encode);
-        self.send_with(|out| {
-            let start = out.len();
-            encode(facts.format, message, out)?;
-            facts.observers.see_since(facts.spec, facts.side.sends(), out, start)
-        })
-        .await
+    pub fn send_shared(&mut self, message: &M) -> impl Future<Output = Result<()>> {
+        let mut sending = Sending::default();
+        poll_fn(move |cx| self.poll_send(cx, &mut sending, message))
     }
 
     /// Sends a message that was encoded before, in the call's format and without the gRPC prefix.
     ///
     /// # Errors
     /// As [`Sender::send`].
-    pub async fn send_encoded(&mut self, message: bytes::Bytes) -> Result<()> {
-        let facts = &self.pair.facts;
-        self.send_with(|out| {
-            facts.observers.see(facts.spec, facts.side.sends(), &message)?;
-            out.put_bytes(message.clone());
-            Ok(())
+    pub fn send_encoded(&mut self, message: bytes::Bytes) -> impl Future<Output = Result<()>> {
+        let mut sending = Sending::default();
+        poll_fn(move |cx| {
+            let facts = &self.pair.facts;
+            self.poll_send_with(cx, &mut sending, |out| {
+                facts.observers.see(facts.spec, facts.side.sends(), &message)?;
+                out.put_bytes(message.clone());
+                Ok(())
+            })
         })
-        .await
     }
 
     /// Whether the messages that follow may be compressed, where the stream is. Default `true`. Off for a message that
@@ -66,17 +64,33 @@ impl<M> Sender<M> {
         self.compress = on;
     }
 
-    async fn send_with(&self, encode: impl Fn(&mut Output) -> Result<()>) -> Result<()> {
+    fn poll_send(&self, cx: &mut Context<'_>, sending: &mut Sending, message: &M) -> Poll<Result<()>> {
+        let (facts, encode) = (&self.pair.facts, self.messages.encode);
+        self.poll_send_with(cx, sending, |out| {
+            let start = out.len();
+            encode(facts.format, message, out)?;
+            facts.observers.see_since(facts.spec, facts.side.sends(), out, start)
+        })
+    }
+
+    fn poll_send_with(
+        &self,
+        cx: &mut Context<'_>,
+        sending: &mut Sending,
+        encode: impl Fn(&mut Output) -> Result<()>,
+    ) -> Poll<Result<()>> {
         let (outbox, mut rules) = (&self.pair.outbox, self.pair.facts.outgoing);
+        if let Some(packed) = &sending.packed {
+            return outbox.poll_send_framed(cx, packed);
+        }
         rules.compression = if self.compress { outbox.compression() } else { Compression::Identity };
         if rules.compression == Compression::Identity {
-            return poll_fn(|cx| outbox.poll_send(cx, &rules, &encode)).await;
+            return outbox.poll_send(cx, &rules, &encode);
         }
         // Compressing takes its time: not under the lock that the connection's task takes as well.
         let mut packed = Output::new();
         put_message(&mut packed, &rules, &encode)?;
-        let packed = packed.into_bytes();
-        poll_fn(|cx| outbox.poll_send_framed(cx, &packed)).await
+        outbox.poll_send_framed(cx, sending.packed.insert(packed.into_bytes()))
     }
 
     /// Waits until all that was sent has been handed to the connection.
@@ -98,6 +112,14 @@ impl<M> Sender<M> {
     pub fn finish(self) {
         self.pair.outbox.finish();
     }
+}
+
+/// A message on its way. Sending is no `async fn`: that would keep the message in each of the futures it is made of, for
+/// as long as the stream is open.
+#[derive(Default)]
+struct Sending {
+    /// Compressed once, however often there is no room for it.
+    packed: Option<bytes::Bytes>,
 }
 
 impl<M> Drop for Sender<M> {
