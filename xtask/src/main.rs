@@ -6,6 +6,7 @@ mod fuzz;
 mod r#gen;
 mod h2spec;
 mod interop;
+mod loom;
 mod peers;
 mod process;
 mod soak;
@@ -24,6 +25,7 @@ interop               the official cases with grpcio, grpc-go, grpc-java and grp
 interop h2spec        the conformance cases of HTTP/2 and HPACK against the server, strict ones too; needs go
 interop storefront    the storefront's contract from TypeScript and Python; needs node and python3
 interop tls           TLS with right and wrong certificates against grpcio, grpc-js and openssl
+loom                  what a task and the driver share, in every order of their steps
 soak [--minutes N]    mixed calls over connections that come, go, stall and break for N minutes (10), and memory";
 
 fn main() -> ExitCode {
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         ["interop", "h2spec"] => h2spec::run(),
         ["interop", "storefront"] => storefront::run(),
         ["interop", "tls"] => interop::tls::run(),
+        ["loom"] => loom::run(),
         ["soak", rest @ ..] => soak::run(rest),
         ["abuse"] => abuse::run(),
         _ => Err(format!("{USAGE}\n{}", bench::USAGE)),
