@@ -18,7 +18,8 @@ pub(crate) const USAGE: &str = "\
 bench --all [--peers all]       everything that is measured beside the peers, with the report in bench/results; a row
                                 that was measured at this commit is kept; needs h2load, openssl and two CPUs
 bench NAME [--peers all]        one row (unary-10x100, client-100, down-16k …), all rows that begin with the name
-                                (unary, tls, client, down, up, chat), or memory, build, connections, streams, sizes, cores
+                                (unary, tls, client, down, up, chat) in one table, or memory, build, connections,
+                                streams, sizes, cores; unary shows the stream of 100-byte messages too
 bench WORKLOAD --profile        where the instructions of unary, unary-100, down, down-16k, up-64k, chat, hpack-encode
                                 or hpack-decode go; needs valgrind
 bench instructions --check      counts instructions per call and compares them with the recorded ones

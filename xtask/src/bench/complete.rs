@@ -2,7 +2,7 @@
 
 use super::measure::{check_tools, fits, measure};
 use super::peers::{H2LOAD, Peer, build, build_with_tls};
-use super::rows::{ROWS, Row};
+use super::rows::{ROWS, Row, named};
 use super::scaling::{self, Scaling};
 use super::store::{Runs, Store, commit, median};
 use super::{build_cost, memory, plot, report};
@@ -33,8 +33,8 @@ pub(super) fn all(all_peers: bool) -> Result<(), String> {
             None => measure_row(row, &peers)?,
         };
         store.write(row.name, &runs)?;
-        println!("{}", report::row(row, &runs));
         measured.push((row, runs));
+        println!("{}", report::table(&measured[measured.len() - 1..]));
     }
     let mut text = format!("# The bench, last run\n\n{}\n\n{}", machine(&peers)?, report::rows(&measured));
     for name in TABLES {
@@ -58,11 +58,10 @@ pub(super) fn all(all_peers: bool) -> Result<(), String> {
     write("README.md", &text)
 }
 
-/// One row, or one of the tables, by name; prints it and keeps nothing.
+/// The rows of a name in one table, or another table by its name; prints it and keeps nothing.
 pub(super) fn one(name: &str, all_peers: bool) -> Result<(), String> {
     check_tools()?;
-    let rows: Vec<&Row> =
-        ROWS.iter().filter(|row| row.name == name || row.name.split('-').next() == Some(name)).collect();
+    let rows = named(name);
     let dimension = SCALING.iter().find(|(scaling, _)| *scaling == name);
     if rows.is_empty() && dimension.is_none() && !TABLES.contains(&name) {
         let names: Vec<&str> =
@@ -73,8 +72,11 @@ pub(super) fn one(name: &str, all_peers: bool) -> Result<(), String> {
     if rows.iter().any(|row| row.tls) {
         build_with_tls()?;
     }
-    for row in rows {
-        println!("{}", report::row(row, &measure_row(row, &peers)?));
+    let measured: Result<Vec<_>, String> =
+        rows.into_iter().map(|row| Ok((row, measure_row(row, &peers)?))).collect();
+    let measured = measured?;
+    if !measured.is_empty() {
+        println!("{}", report::table(&measured));
     }
     if TABLES.contains(&name) {
         println!("{}", table(name, &peers)?);

@@ -8,23 +8,30 @@ use super::store::{Runs, median, range};
 /// The bars of a plot, with the name of their group.
 type Group = (String, Vec<(String, f64)>);
 
-/// One row: every peer with its figures.
-pub(super) fn row(row: &Row, runs: &Runs) -> String {
-    let mut text = format!(
-        "{} ({})\n\n| | CPU µs (lowest–highest) | per second | of tonic's |\n| --- | --- | --- | --- |\n",
-        row.title, row.name
-    );
-    for (peer, measured) in runs {
-        let (low, high) = range(measured);
-        let cpu = cpu(measured);
-        let of_tonic = of(runs, "tonic").map_or(String::new(), |tonic| format!("{:.2}", cpu / tonic));
-        let rate = median(measured, |run| run.rate);
-        text += &format!(
-            "| {peer} | {} ({}–{}) | {rate:.0} | {of_tonic} |\n",
-            figure(cpu),
-            figure(low),
-            figure(high)
-        );
+/// One table: every peer of every row with its figures, and what gannet has to reach there.
+pub(super) fn table(measured: &[(&Row, Runs)]) -> String {
+    let mut text =
+        "| work | of | CPU µs (lowest–highest) | per second | of tonic's | of the limit's | goal |\n\
+                    | --- | --- | --- | --- | --- | --- | --- |\n"
+            .to_owned();
+    for (row, runs) in measured {
+        for (peer, measured) in runs {
+            let (low, high) = range(measured);
+            let cpu = cpu(measured);
+            let part_of =
+                |other| of(runs, other).map_or(String::new(), |other| format!("{:.2}", cpu / other));
+            text += &format!(
+                "| {} | {peer} | {} ({}–{}) | {:.0} | {} | {} | {} |\n",
+                row.title,
+                figure(cpu),
+                figure(low),
+                figure(high),
+                median(measured, |run| run.rate),
+                part_of("tonic"),
+                part_of("limit"),
+                if peer == "gannet" { judged_goals(row, cpu, runs) } else { String::new() }
+            );
+        }
     }
     text
 }
@@ -32,29 +39,34 @@ pub(super) fn row(row: &Row, runs: &Runs) -> String {
 /// The ratios of all rows with their goals, then the figures of each.
 pub(super) fn rows(measured: &[(&Row, Runs)]) -> String {
     let mut text = "## Ratios\n\ngannet's CPU as a part of another's, and what it has to reach.\n\n\
-                    | work | gannet, CPU µs | of tonic's | of the limit's | goal | |\n| --- | --- | --- | --- | --- | --- |\n"
+                    | work | gannet, CPU µs | of tonic's | of the limit's | goal |\n| --- | --- | --- | --- | --- |\n"
         .to_owned();
     for (row, runs) in measured {
         let Some(gannet) = of(runs, "gannet") else { continue };
         let ratio = |peer| of(runs, peer).map_or("-".to_owned(), |other| format!("{:.2}", gannet / other));
-        let goals: Vec<String> =
-            row.goals.iter().map(|goal| format!("≤ {:.2} × {}", goal.at_most, goal.of)).collect();
-        let reached = row.goals.iter().all(|goal| is_reached(goal, gannet, runs));
         text += &format!(
-            "| {} | {} | {} | {} | {} | {} |\n",
+            "| {} | {} | {} | {} | {} |\n",
             row.title,
             figure(gannet),
             ratio("tonic"),
             ratio("limit"),
-            goals.join(", "),
-            if reached { "reached" } else { "missed" }
+            judged_goals(row, gannet, runs)
         );
     }
-    text += "\n## Figures\n";
-    for (measured_row, runs) in measured {
-        text += &format!("\n{}", row(measured_row, runs));
-    }
+    text += &format!("\n## Figures\n\n{}", table(measured));
     text
+}
+
+/// What gannet has to reach in this row, each with whether it did.
+fn judged_goals(row: &Row, gannet: f64, runs: &Runs) -> String {
+    let judged = row.goals.iter().map(|goal| {
+        let verdict = if is_reached(goal, gannet, runs) { "reached" } else { "missed" };
+        match goal.of {
+            Some(other) => format!("≤ {:.2} × {other}: {verdict}", goal.at_most),
+            None => format!("≤ {:.2} µs: {verdict}", goal.at_most),
+        }
+    });
+    judged.collect::<Vec<_>>().join(", ")
 }
 
 /// For each row the cost of every peer as a part of tonic's.
@@ -68,7 +80,8 @@ pub(super) fn groups(measured: &[(&Row, Runs)]) -> Vec<Group> {
 }
 
 fn is_reached(goal: &Goal, gannet: f64, runs: &Runs) -> bool {
-    of(runs, goal.of).is_some_and(|other| gannet <= goal.at_most * other)
+    let measure = goal.of.map_or(Some(1.0), |other| of(runs, other));
+    measure.is_some_and(|measure| gannet <= goal.at_most * measure)
 }
 
 fn of(runs: &Runs, peer: &str) -> Option<f64> {
@@ -91,11 +104,21 @@ mod tests {
                 .map(|(peer, cpu)| (peer.to_owned(), vec![Measured { cpu, rate: 1.0 }]))
                 .into()
         };
-        let reached = rows(&[(&ROWS[0], runs(1.9))]);
+        let table_at = |gannet| table(&[(&ROWS[0], runs(gannet))]);
+        let reached = table_at(1.9);
         assert!(
-            reached.contains("| 1.90 | 0.19 | 1.90 | ≤ 0.20 × tonic, ≤ 2.20 × limit | reached |"),
+            reached.contains("0.19 | 1.90 | ≤ 0.20 × tonic: reached, ≤ 2.20 × limit: reached |"),
             "{reached}"
         );
-        assert!(rows(&[(&ROWS[0], runs(2.1))]).contains("missed"));
+        assert!(table_at(2.1).contains("0.21 | 2.10 | ≤ 0.20 × tonic: missed, ≤ 2.20 × limit: reached |"));
+    }
+
+    #[test]
+    fn a_goal_in_microseconds() {
+        let row = ROWS.iter().find(|row| row.name == "down-100").unwrap();
+        let runs =
+            |gannet| -> Runs { vec![("gannet".to_owned(), vec![Measured { cpu: gannet, rate: 1.0 }])] };
+        assert_eq!(judged_goals(row, 0.14, &runs(0.14)), "≤ 0.15 µs: reached");
+        assert_eq!(judged_goals(row, 0.16, &runs(0.16)), "≤ 0.15 µs: missed");
     }
 }
