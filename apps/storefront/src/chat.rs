@@ -2,8 +2,8 @@
 
 mod rooms;
 
-use crate::outgoing;
 use crate::proto::chat::v1::{ChatMessage, ChatService, ChatServiceServer};
+use crate::{access, outgoing};
 use gannet::{Call, Receiver, Result, Sender, Status};
 use gannet_types::BadRequest;
 use rooms::Rooms;
@@ -24,7 +24,7 @@ pub struct Chat {
 impl ChatService for Chat {
     async fn chat(
         &self,
-        _call: &mut Call,
+        call: &mut Call,
         mut requests: Receiver<ChatMessage>,
         mut responses: Sender<ChatMessage>,
     ) -> Result<()> {
@@ -33,6 +33,7 @@ impl ChatService for Chat {
             let detail = BadRequest::violation("room_id", "is empty");
             return Err(Status::invalid_argument("the first message must name a room").with_detail(detail));
         }
+        access::own(call, &first.user_id)?;
         let (outgoing, waiting) = outgoing::queue();
         let mut deliver = pin!(waiting.deliver(&mut responses));
         // However the call ends, dropping the seat leaves the room.
@@ -45,6 +46,7 @@ impl ChatService for Chat {
                 delivered = &mut deliver => return delivered,
                 request = requests.next() => match request? {
                     Some(message) => {
+                        access::own(call, &message.user_id)?;
                         if !message.room_id.is_empty() && message.room_id != seat.room_id() {
                             drop(seat);
                             seat = self.rooms.enter(&message.room_id, outgoing.clone());

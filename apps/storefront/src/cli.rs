@@ -2,11 +2,11 @@
 
 mod units;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// `storefront`: serves, or shows what it does.
+/// `storefront`: serves, shows what it does, or makes a token.
 #[derive(Debug, Parser)]
 #[command(
     name = "storefront",
@@ -30,6 +30,9 @@ pub enum Command {
     /// Calls every method and shows what goes each way
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(DemoOptions),
+    /// Prints a token for a server that was started with --auth-secret-file
+    #[command(after_help = TOKEN_EXAMPLES)]
+    Token(TokenOptions),
 }
 
 /// How to serve.
@@ -57,12 +60,33 @@ pub struct ServeOptions {
     /// Serves only clients with a certificate that one of these authorities has signed, PEM; needs --tls-cert
     #[arg(long, value_name = "FILE", env = "STOREFRONT_CLIENT_CA", requires = "tls_cert")]
     pub client_ca: Option<PathBuf>,
+    /// Whether callers need tokens.
+    #[command(flatten)]
+    pub auth: AuthOptions,
     /// How long running calls may take after SIGTERM or Ctrl-C: 10s, 500ms, 2m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub grace: Duration,
     /// The largest file that may be uploaded: bytes, or 64KiB, 10MiB, 1GiB
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = units::bytes)]
     pub max_upload: u64,
+}
+
+/// Whether callers need tokens. Without any of these they need none.
+#[derive(Args, Clone, Debug, Default)]
+pub struct AuthOptions {
+    /// Serves only calls with a token (JWT: HS256, HS384 or HS512) that is signed with the secret in this file, of 32
+    /// bytes or more; see: storefront token --help. Health and reflection stay open
+    #[arg(long, value_name = "FILE", env = "STOREFRONT_AUTH_SECRET_FILE", group = "auth_keys")]
+    pub auth_secret_file: Option<PathBuf>,
+    /// The same with the keys of an identity provider: a JSON Web Key Set (RFC 7517). Read again when it changes
+    #[arg(long, value_name = "FILE", env = "STOREFRONT_AUTH_JWKS", group = "auth_keys")]
+    pub auth_jwks: Option<PathBuf>,
+    /// Takes only tokens of this issuer (`iss`)
+    #[arg(long, value_name = "ISSUER", env = "STOREFRONT_AUTH_ISSUER", requires = "auth_keys")]
+    pub auth_issuer: Option<String>,
+    /// Takes only tokens that are meant for this audience (`aud`)
+    #[arg(long, value_name = "AUDIENCE", env = "STOREFRONT_AUTH_AUDIENCE", requires = "auth_keys")]
+    pub auth_audience: Option<String>,
 }
 
 /// What to show.
@@ -72,6 +96,56 @@ pub struct DemoOptions {
     /// temporary data
     #[arg(long, value_name = "ADDRESS")]
     pub connect: Option<String>,
+    /// The token to call with, where the server wants one; the demo needs one with the role ADMIN
+    #[arg(long, value_name = "TOKEN", env = "STOREFRONT_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+/// What the token says.
+#[derive(Args, Clone, Debug)]
+pub struct TokenOptions {
+    /// The secret that the server was given
+    #[arg(long, value_name = "FILE", env = "STOREFRONT_AUTH_SECRET_FILE")]
+    pub secret_file: PathBuf,
+    /// Whom it is for: the id of a user (`sub`)
+    #[arg(long, value_name = "ID")]
+    pub subject: String,
+    /// What its bearer may do: a USER changes itself, sees its own orders; an ADMIN may everything
+    #[arg(long, value_name = "ROLE", default_value = "USER", ignore_case = true)]
+    pub role: TokenRole,
+    /// How long it is valid: 90s, 15m, 1h, 30d. Negative, it has expired: -1h
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = units::expiry, allow_hyphen_values = true)]
+    pub expires: i64,
+    /// Who made it (`iss`), for a server with --auth-issuer
+    #[arg(long, value_name = "ISSUER")]
+    pub issuer: Option<String>,
+    /// Whom it is meant for (`aud`), for a server with --auth-audience
+    #[arg(long, value_name = "AUDIENCE")]
+    pub audience: Option<String>,
+}
+
+/// The roles of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub enum TokenRole {
+    /// Changes itself and sees its own orders
+    User,
+    /// As USER
+    Moderator,
+    /// May everything
+    Admin,
+}
+
+impl TokenRole {
+    /// As the token has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            TokenRole::User => "USER",
+            TokenRole::Moderator => "MODERATOR",
+            TokenRole::Admin => crate::access::ADMIN,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -80,15 +154,31 @@ Examples:
   storefront --listen 0.0.0.0:8080 --data /var/lib/storefront
   storefront --listen 127.0.0.1:0 --listen unix:/run/storefront.sock
   storefront --tls-cert shop.pem --tls-key shop.key   with TLS; --client-ca ca.pem for known clients alone
+  storefront --auth-secret-file shop.secret           for callers with a token alone; --auth-jwks keys.json likewise
   storefront --max-upload 64MiB --grace 30s
   STOREFRONT_LISTEN=127.0.0.1:0 STOREFRONT_DATA=/tmp/shop storefront
   RUST_LOG=debug storefront                           with the details in the log
-  storefront demo                                     a walk through every method";
+  storefront demo                                     a walk through every method
+  storefront token --secret-file shop.secret --subject ann --role ADMIN";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
   storefront demo                                     on a server of its own
-  storefront demo --connect 127.0.0.1:50051           on one that runs";
+  storefront demo --connect 127.0.0.1:50051           on one that runs
+  STOREFRONT_TOKEN=$(storefront token --secret-file shop.secret --subject demo --role ADMIN) \\
+    storefront demo --connect 127.0.0.1:50051         on one that wants tokens";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  openssl rand -base64 48 > shop.secret               a secret
+  storefront --auth-secret-file shop.secret           the server that wants tokens
+  storefront token --secret-file shop.secret --subject ann
+  storefront token --secret-file shop.secret --subject root --role ADMIN --expires 8h
+  storefront token --secret-file shop.secret --subject ann --expires=-1h       one that has expired
+  grpcurl -plaintext -H \"authorization: Bearer $(storefront token --secret-file shop.secret --subject ann)\" \\
+    -d '{\"id\": \"…\"}' 127.0.0.1:50051 user.v1.UserService/GetUser
+
+A server takes it in the metadata of a call: authorization: Bearer TOKEN";
 
 #[cfg(test)]
 mod tests {
@@ -110,6 +200,18 @@ mod tests {
         let two = Arguments::parse_from(two).serve;
         assert_eq!(two.listen, ["127.0.0.1:0", "unix:/tmp/s"]);
         assert_eq!(two.max_upload, 65_536);
+    }
+
+    #[test]
+    fn a_token_may_have_expired() {
+        let token = ["storefront", "token", "--secret-file", "s", "--subject", "ann", "--role", "admin"];
+        let of = |more: &[&str]| match Arguments::parse_from(token.iter().chain(more)).command {
+            Some(Command::Token(options)) => (options.role, options.expires),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(of(&[]), (TokenRole::Admin, 3600));
+        assert_eq!(of(&["--expires", "-5m"]).1, -300);
+        assert_eq!(of(&["--expires=-1h"]).1, -3600);
     }
 
     #[test]

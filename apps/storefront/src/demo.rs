@@ -9,7 +9,8 @@ mod users;
 use crate::cli::DemoOptions;
 use crate::server::{RunError, server};
 use crate::store::Store;
-use gannet::{Channel, InvalidTarget, ServerHandle, Status};
+use gannet::{Channel, Code, InvalidTarget, ServerHandle, Status};
+use gannet_auth::TokenCredentials;
 use stage::Stage;
 use std::time::Duration;
 use std::{fmt, io};
@@ -23,7 +24,11 @@ pub async fn run(options: DemoOptions) -> Result<(), DemoError> {
     let stage = Stage::new();
     match options.connect {
         Some(address) => {
-            let channel = Channel::new(&target(&address)).map_err(DemoError::Target)?;
+            let mut channel = Channel::builder(&target(&address)).map_err(DemoError::Target)?;
+            if let Some(token) = options.token {
+                channel = channel.intercept(TokenCredentials::fixed(token.trim()));
+            }
+            let channel = channel.build();
             channel.connect().await.map_err(|status| DemoError::Connect(address.clone(), status))?;
             stage.title(&format!("The storefront at {address}"));
             show(&stage, &channel).await
@@ -121,11 +126,21 @@ impl fmt::Display for DemoError {
             }
             DemoError::TemporaryData(error) => write!(f, "there is no place for temporary data: {error}"),
             DemoError::Server(error) => error.fmt(f),
-            DemoError::Call(method, status) => write!(f, "{method} failed: {status}"),
+            DemoError::Call(method, status) => {
+                write!(f, "{method} failed: {status}")?;
+                match status.code() {
+                    // The commands that make one; what the status says is for any client.
+                    Code::Unauthenticated | Code::PermissionDenied => f.write_str(WANTS_A_TOKEN),
+                    _ => Ok(()),
+                }
+            }
             DemoError::Wrong(method, what) => write!(f, "{method} answered wrongly: {what}"),
         }
     }
 }
+
+const WANTS_A_TOKEN: &str = "; this server wants a token with the role ADMIN in STOREFRONT_TOKEN or --token, \
+     made by: storefront token --secret-file FILE --subject demo --role ADMIN";
 
 impl std::error::Error for DemoError {}
 
@@ -152,11 +167,7 @@ fn must(holds: bool, method: &'static str, what: impl Into<String>) -> Result<()
 }
 
 /// The status of a call that must fail with this code.
-fn must_fail<T>(
-    result: gannet::Result<T>,
-    code: gannet::Code,
-    method: &'static str,
-) -> Result<Status, DemoError> {
+fn must_fail<T>(result: gannet::Result<T>, code: Code, method: &'static str) -> Result<Status, DemoError> {
     match result {
         Err(status) if status.code() == code => Ok(status),
         Err(status) => Err(DemoError::Call(method, status)),

@@ -1,5 +1,7 @@
 //! The storefront: users, orders, files and chat, served over gannet on an embedded database.
 
+pub mod access;
+pub mod authentication;
 mod batch;
 pub mod chat;
 pub mod cli;

@@ -11,6 +11,7 @@ mod record;
 mod status;
 mod watch;
 
+use crate::access;
 use crate::proto::order::v1::{
     CreateOrderRequest, GetOrderRequest, ImportOrdersResponse, Order, OrderMatch, OrderService,
     OrderServiceServer, OrderStatus, OrderStatusUpdate, UpdateOrderStatusRequest, WatchOrderRequest,
@@ -37,7 +38,8 @@ pub struct Orders {
 }
 
 impl OrderService for Orders {
-    async fn create_order(&self, _call: &mut Call, request: CreateOrderRequest) -> Result<Order> {
+    async fn create_order(&self, call: &mut Call, request: CreateOrderRequest) -> Result<Order> {
+        access::own(call, &request.user_id)?;
         let CreateOrderRequest { user_id, items, .. } = request;
         let order = Order {
             id: checks::new_id(),
@@ -56,7 +58,8 @@ impl OrderService for Orders {
         }
     }
 
-    async fn get_order(&self, _call: &mut Call, request: GetOrderRequest) -> Result<Order> {
+    async fn get_order(&self, call: &mut Call, request: GetOrderRequest) -> Result<Order> {
+        self.own(call, &request.id).await?;
         let mut reader = self.store.readers.acquire().await.internal("waiting for the database")?;
         let found = record::find(&mut reader, &request.id).await.internal("reading the order")?;
         found.ok_or_else(|| not_found(&request.id))
@@ -72,10 +75,11 @@ impl OrderService for Orders {
 
     async fn watch_order(
         &self,
-        _call: &mut Call,
+        call: &mut Call,
         request: WatchOrderRequest,
         updates: Sender<OrderStatusUpdate>,
     ) -> Result<()> {
+        self.own(call, &request.order_id).await?;
         watch::watch(&self.store, &self.watchers, request.order_id, updates).await
     }
 
@@ -90,6 +94,18 @@ impl OrderService for Orders {
         fills: Sender<OrderMatch>,
     ) -> Result<()> {
         matching::trade(&self.market, offers, fills).await
+    }
+}
+
+impl Orders {
+    /// Whether the call may see this order. Where there is none it is nobody's, so that whether there is one is told
+    /// to those alone who may see it.
+    async fn own(&self, call: &Call, order_id: &str) -> Result<()> {
+        if !access::is_limited(call) {
+            return Ok(());
+        }
+        let owner = record::owner(&self.store.readers, order_id).await.internal("reading the order")?;
+        access::own(call, owner.as_deref().unwrap_or_default())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The server: all services together, from the start to the drain.
 
+use crate::access::Access;
+use crate::authentication::{self, AuthError};
 use crate::cli::ServeOptions;
 use crate::log::CallLog;
 use crate::store::{Store, StoreError};
@@ -16,13 +18,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Serves until SIGTERM or Ctrl-C, then drains.
 ///
 /// # Errors
-/// Where it can't begin: the data folder, an address.
+/// Where it can't begin: the keys, the data folder, an address.
 pub async fn run(options: ServeOptions) -> Result<(), RunError> {
     // From the first line of output on, a signal drains.
     let mut stop = Stop::listen().map_err(RunError::Signals)?;
+    let bearer = authentication::bearer(&options.auth).await?;
     let store = Store::open(&options.data).await?;
     let mut server =
         server(store.clone(), options.max_upload).await?.observe(|event| tracing::warn!("{event}"));
+    if let Some(bearer) = bearer {
+        server = server.intercept(bearer).intercept(Access);
+    }
     if let Some(tls) = tls(&options) {
         server = server.tls(tls);
     }
@@ -116,6 +122,8 @@ impl Stop {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
+    /// There are no keys to verify tokens with.
+    Auth(AuthError),
     /// The data folder can't be used.
     Store(StoreError),
     /// An address can't be listened on.
@@ -127,6 +135,7 @@ pub enum RunError {
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            RunError::Auth(error) => error.fmt(f),
             RunError::Store(error) => error.fmt(f),
             RunError::Serve(error) => error.fmt(f),
             RunError::Signals(error) => write!(f, "can't wait for SIGTERM and Ctrl-C: {error}"),
@@ -137,10 +146,17 @@ impl fmt::Display for RunError {
 impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            RunError::Auth(error) => error.source(),
             RunError::Store(error) => error.source(),
             RunError::Serve(error) => error.source(),
             RunError::Signals(error) => Some(error),
         }
+    }
+}
+
+impl From<AuthError> for RunError {
+    fn from(error: AuthError) -> Self {
+        RunError::Auth(error)
     }
 }
 

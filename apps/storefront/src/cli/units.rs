@@ -34,6 +34,21 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 
 const LONGEST_MILLIS: u64 = 24 * 60 * 60 * 1_000;
 
+/// `90s`, `15m`, `1h`, `30d` from now, in seconds; `-1h` ago.
+pub(super) fn expiry(text: &str) -> Result<i64, String> {
+    let (sign, rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
+    let (number, unit) = split(rest);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 24 * 3_600,
+        _ => return Err("write a time with its unit, such as 90s, 15m, 1h or 30d".to_owned()),
+    };
+    let seconds = number.and_then(|number| i64::try_from(number).ok()?.checked_mul(seconds));
+    seconds.map(|seconds| sign * seconds).ok_or_else(|| "this is no time".to_owned())
+}
+
 /// The digits in front, and the rest.
 fn split(text: &str) -> (Option<u64>, &str) {
     let end = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
@@ -64,6 +79,16 @@ mod tests {
         }
         for text in ["", "10", "s", "-1s", "1.5s", "1h", "99999999999999s"] {
             assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn expiries() {
+        for (text, expected) in [("0s", 0), ("15m", 900), ("-1h", -3_600), ("30d", 2_592_000)] {
+            assert_eq!(expiry(text), Ok(expected), "{text}");
+        }
+        for text in ["", "-", "10", "s", "--1s", "1ms", "99999999999999999999s", "9223372036854775807d"] {
+            assert!(expiry(text).is_err(), "{text}");
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::store::Store;
 use crate::time::{now_ns, timestamp};
 use gannet::buffa::EnumValue;
 use gannet::well_known::Timestamp;
-use sqlx::{QueryBuilder, SqliteConnection};
+use sqlx::{QueryBuilder, SqliteConnection, SqlitePool};
 
 /// Why an order is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +142,11 @@ impl From<ItemRow> for OrderItem {
 
 fn money(currency_code: String, units: i64, nanos: i32) -> Money {
     Money { currency_code, units, nanos, ..Default::default() }
+}
+
+/// Whose order it is.
+pub(super) async fn owner(readers: &SqlitePool, id: &str) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT user_id FROM orders WHERE id = ?").bind(id).fetch_optional(readers).await
 }
 
 /// The status of an order, and since when it has that.

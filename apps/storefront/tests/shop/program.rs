@@ -86,7 +86,8 @@ pub fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> String {
 /// The program with these arguments and nothing from this environment.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_storefront"));
-    for variable in ["STOREFRONT_LISTEN", "STOREFRONT_DATA", "STOREFRONT_TLS_CERT", "RUST_LOG"] {
+    let own = |name: &str| name.starts_with("STOREFRONT_") || name == "RUST_LOG";
+    for (variable, _) in std::env::vars().filter(|(name, _)| own(name)) {
         command.env_remove(variable);
     }
     command.args(arguments).stdin(Stdio::null());
