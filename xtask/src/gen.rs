@@ -36,6 +36,8 @@ struct Module {
     directory: &'static str,
     files: &'static [&'static str],
     options: fn(Generator) -> Generator,
+    /// Where the descriptors go, for files without a service that would bring them along.
+    descriptors: Option<&'static str>,
 }
 
 const MODULES: &[Module] = &[
@@ -45,12 +47,14 @@ const MODULES: &[Module] = &[
         files: &["google/rpc/status.proto", "google/rpc/error_details.proto"],
         // Messages alone, for a crate that knows buffa and not gannet.
         options: |generator| generator.server(false).client(false).buffa_runtime(None),
+        descriptors: Some("google.rpc.bin"),
     },
     Module {
         package: "crates/gannet-services",
         directory: "src/health/generated",
         files: &["grpc/health/v1/health.proto"],
         options: |generator| generator,
+        descriptors: None,
     },
     Module {
         package: "crates/gannet-services",
@@ -62,6 +66,7 @@ const MODULES: &[Module] = &[
         ],
         // Descriptors are answered again and again: shared, not copied.
         options: |generator| generator.bytes("."),
+        descriptors: None,
     },
 ];
 
@@ -73,7 +78,7 @@ impl Module {
         let mut stale = Vec::new();
         for (name, content) in &wanted {
             let path = directory.join(name);
-            if fs::read(&path).is_ok_and(|old| old == content.as_bytes()) {
+            if fs::read(&path).is_ok_and(|old| old == *content) {
                 continue;
             }
             stale.push(format!("write {}", shown(&path)));
@@ -94,7 +99,7 @@ impl Module {
     }
 
     /// Names and contents of the directory's files.
-    fn generate(&self) -> Result<BTreeMap<String, String>, String> {
+    fn generate(&self) -> Result<BTreeMap<String, Vec<u8>>, String> {
         let builder = Builder::new()
             .files(self.files)
             .includes([root().join(self.package).join("proto")])
@@ -102,8 +107,11 @@ impl Module {
         let generated = builder.generate().map_err(|error| error.to_string())?;
         let tree = generated.module_tree();
         let mut files: BTreeMap<_, _> =
-            generated.files.into_iter().map(|file| (file.name, file.content)).collect();
-        files.insert("mod.rs".to_owned(), tree);
+            generated.files.into_iter().map(|file| (file.name, file.content.into_bytes())).collect();
+        files.insert("mod.rs".to_owned(), tree.into_bytes());
+        if let Some(name) = self.descriptors {
+            files.insert(name.to_owned(), builder.descriptors().map_err(|error| error.to_string())?);
+        }
         Ok(files)
     }
 }

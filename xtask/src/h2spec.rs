@@ -1,7 +1,7 @@
 //! `cargo xtask interop h2spec`: the conformance cases of HTTP/2 and HPACK against gannet's server.
 
 use crate::interop::build;
-use crate::peers::work;
+use crate::peers::{self, work};
 use crate::process::{Server, free_address, output};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -74,18 +74,8 @@ fn prepare() -> Result<PathBuf, String> {
     if let Some(program) = std::env::var_os("H2SPEC") {
         return Ok(program.into());
     }
-    install(REVISION).or_else(|_| {
+    peers::go(PROGRAM, REVISION).or_else(|_| {
         println!("Go's module proxy gives no h2spec {REVISION}; using {RELEASE}, which has a case less");
-        install(RELEASE)
+        peers::go(PROGRAM, RELEASE)
     })
-}
-
-fn install(version: &str) -> Result<PathBuf, String> {
-    let folder = work()?.join(format!("h2spec-{version}"));
-    let program = folder.join("h2spec");
-    if !program.exists() {
-        let mut go = Command::new("go");
-        output(go.arg("install").arg(format!("{PROGRAM}@{version}")).env("GOBIN", &folder))?;
-    }
-    Ok(program)
 }

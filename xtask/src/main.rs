@@ -11,6 +11,8 @@ mod peers;
 mod process;
 mod soak;
 mod storefront;
+mod tally;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,7 @@ interop               the official cases with grpcio, grpc-go, grpc-java and grp
                       java, mvn, node and npm, and installs the rest by itself
 interop h2spec        the conformance cases of HTTP/2 and HPACK against the server, strict ones too; needs go
 interop storefront    the storefront's contract from TypeScript and Python; needs node and python3
+interop tools         the storefront with grpcurl, buf and grpc-health-probe, by reflection; needs go, node and npm
 interop tls           TLS with right and wrong certificates against grpcio, grpc-js and openssl
 loom                  what a task and the driver share, in every order of their steps
 soak [--minutes N]    mixed calls over connections that come, go, stall and break for N minutes (10), and memory";
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         ["interop", "storefront"] => storefront::run(),
         ["interop", "tls"] => interop::tls::run(),
         ["loom"] => loom::run(),
+        ["interop", "tools"] => tools::run(),
         ["soak", rest @ ..] => soak::run(rest),
         ["abuse"] => abuse::run(),
         _ => Err(format!("{USAGE}\n{}", bench::USAGE)),

@@ -40,6 +40,18 @@ pub(crate) fn node(programs: &Path, name: &str) -> Result<PathBuf, String> {
     Ok(node)
 }
 
+/// A program that Go installs among the build output, once for each version. The last part of the package is its name.
+pub(crate) fn go(package: &str, version: &str) -> Result<PathBuf, String> {
+    let folder = work()?.join("go").join(package.replace('/', "-")).join(version);
+    let name = package.rsplit('/').next().unwrap_or(package);
+    let program = folder.join(name);
+    if !program.exists() {
+        let mut go = Command::new("go");
+        process::output(go.arg("install").arg(format!("{package}@{version}")).env("GOBIN", &folder))?;
+    }
+    Ok(program)
+}
+
 /// A program that is ended after some time: a case that hangs is a case that fails.
 pub(crate) fn limited(program: &Path, seconds: u32) -> Command {
     let mut command = Command::new("timeout");

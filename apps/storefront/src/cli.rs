@@ -63,7 +63,11 @@ pub struct ServeOptions {
     /// Whether callers need tokens.
     #[command(flatten)]
     pub auth: AuthOptions,
-    /// How long running calls may take after SIGTERM or Ctrl-C: 10s, 500ms, 2m
+    /// How long to serve on after SIGTERM or Ctrl-C while health says NOT_SERVING, so that load balancers that probe
+    /// look elsewhere before the port is closed: 5s, 500ms
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = units::duration)]
+    pub drain_delay: Duration,
+    /// How long running calls may take after that: 10s, 500ms, 2m
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub grace: Duration,
     /// The largest file that may be uploaded: bytes, or 64KiB, 10MiB, 1GiB
@@ -156,6 +160,7 @@ Examples:
   storefront --tls-cert shop.pem --tls-key shop.key   with TLS; --client-ca ca.pem for known clients alone
   storefront --auth-secret-file shop.secret           for callers with a token alone; --auth-jwks keys.json likewise
   storefront --max-upload 64MiB --grace 30s
+  storefront --drain-delay 5s                         where Kubernetes or another load balancer probes its health
   STOREFRONT_LISTEN=127.0.0.1:0 STOREFRONT_DATA=/tmp/shop storefront
   RUST_LOG=debug storefront                           with the details in the log
   storefront demo                                     a walk through every method

@@ -29,6 +29,7 @@ pub async fn run(options: ServeOptions) -> Result<(), RunError> {
     if let Some(bearer) = bearer {
         server = server.intercept(bearer).intercept(Access);
     }
+    server = server.drain_delay(options.drain_delay);
     if let Some(tls) = tls(&options) {
         server = server.tls(tls);
     }
@@ -55,7 +56,7 @@ fn tls(options: &ServeOptions) -> Option<ServerTls> {
 /// # Errors
 /// Where a service can't begin on what the store holds.
 pub async fn server(store: Store, max_upload_bytes: u64) -> Result<Server, RunError> {
-    let reflection = Reflection::new();
+    let reflection = Reflection::new().files(gannet_types::DESCRIPTORS);
     let server = Server::new()
         .intercept(CallLog)
         // Where a client sets no deadline, nothing unary hangs for ever.

@@ -99,6 +99,15 @@ impl Builder {
         self.generate_from(&self.compiler()?)
     }
 
+    /// The files with all their imports as an encoded `google.protobuf.FileDescriptorSet`, without comments: for what
+    /// reads descriptors at run time, such as reflection of messages that no service names.
+    ///
+    /// # Errors
+    /// When a file has a mistake or cannot be read.
+    pub fn descriptors(&self) -> Result<Vec<u8>> {
+        Ok(self.compiler()?.include_source_info(false).encode_file_descriptor_set())
+    }
+
     fn generate_from(&self, compiler: &protox::Compiler) -> Result<Generated> {
         let descriptors = Descriptors::decode(&compiler.encode_file_descriptor_set())?;
         let given: Vec<&str> =

@@ -24,7 +24,7 @@ use gannet::{Lifecycle, Receiver, Result, Sender, ServiceSpec};
 use generated::grpc::reflection::{v1, v1alpha};
 use index::Index;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use v1::__buffa::oneof::server_reflection_request::MessageRequest;
 pub use v1::__buffa::oneof::server_reflection_response::MessageResponse;
@@ -42,6 +42,8 @@ pub struct Reflection(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
+    /// Descriptor sets beside those of the services.
+    files: Vec<&'static [u8]>,
     services: BTreeMap<&'static str, &'static ServiceSpec>,
     /// Made of the services when a client first asks: most servers are never asked.
     index: Option<Arc<Index>>,
@@ -52,6 +54,19 @@ impl Reflection {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Knows these .proto files too, an encoded `google.protobuf.FileDescriptorSet`. For messages that no service
+    /// imports: a tool that knows the details of a status (`gannet_types::DESCRIPTORS`) shows what is in them. Bytes
+    /// that are no such set are not used.
+    #[must_use]
+    pub fn files(self, descriptors: &'static [u8]) -> Self {
+        {
+            let mut known = self.known();
+            known.files.push(descriptors);
+            known.index = None;
+        }
+        self
     }
 
     /// `grpc.reflection.v1.ServerReflection`, to add to a server.
@@ -75,7 +90,7 @@ impl Reflection {
     }
 
     fn learn(&self, specs: &[&'static ServiceSpec]) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         for spec in specs {
             if known.services.insert(spec.name, spec).is_none() {
                 known.index = None;
@@ -84,9 +99,13 @@ impl Reflection {
     }
 
     fn index(&self) -> Arc<Index> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { services, index } = &mut *known;
-        Arc::clone(index.get_or_insert_with(|| Arc::new(Index::new(services.values().copied()))))
+        let mut known = self.known();
+        let Known { files, services, index } = &mut *known;
+        Arc::clone(index.get_or_insert_with(|| Arc::new(Index::new(services.values().copied(), files))))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

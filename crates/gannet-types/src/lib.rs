@@ -23,6 +23,10 @@ pub use generated::google::rpc::{
 use bytes::Bytes;
 use gannet_core::Detail;
 
+/// The .proto files of these messages and their imports, as a `google.protobuf.FileDescriptorSet`: with them reflection
+/// tells clients how to read details.
+pub static DESCRIPTORS: &[u8] = include_bytes!("generated/google.rpc.bin");
+
 macro_rules! details {
     ($($message:ident),* $(,)?) => {$(
         impl Detail for $message {

@@ -36,7 +36,8 @@ pub enum Answer {
 pub enum Lifecycle<'a> {
     /// The server is about to accept calls of these services.
     Serving(&'a [&'static ServiceSpec]),
-    /// The server takes no new calls and lets those that run come to their end.
+    /// The server was asked to end: after [`Server::drain_delay`](crate::Server::drain_delay) it takes no new calls, and
+    /// lets those that run come to their end.
     Draining,
     /// Every call has ended.
     Stopped,

@@ -5,8 +5,8 @@
 mod greeter;
 
 use gannet::{
-    Answer, BoxFuture, Call, Channel, Listen, ListenAddress, PeerAddress, Result, Server, ServerHandle,
-    Service, ServiceSpec,
+    Answer, BoxFuture, Call, Channel, Code, Lifecycle, Listen, ListenAddress, PeerAddress, Result, Server,
+    ServerHandle, Service, ServiceSpec,
 };
 use greeter::{GreeterClient, GreeterServer, HELLO, Plain, hello};
 use std::collections::HashSet;
@@ -181,6 +181,46 @@ async fn a_connection_that_was_accepted_elsewhere() {
     let report = handle.shutdown(Duration::from_secs(10)).await;
     assert_eq!((report.drained, report.cut), (1, 0));
     assert_eq!(serving.await.unwrap(), report);
+}
+
+/// Tells when its server was asked to end.
+struct Told(tokio::sync::watch::Sender<bool>);
+
+impl Service for Told {
+    fn spec(&self) -> &'static ServiceSpec {
+        &ServiceSpec { name: "test.Told", file: "", methods: &[], descriptors: b"" }
+    }
+
+    fn call<'a>(&'a self, _: usize, call: &'a mut Call) -> BoxFuture<'a, Result<Answer>> {
+        gannet::codegen::unknown_method(call)
+    }
+
+    fn lifecycle(&self, event: Lifecycle<'_>) {
+        if matches!(event, Lifecycle::Draining) {
+            self.0.send_replace(true);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_the_drain_delay_is_over_new_connections_are_served() {
+    const DELAY: Duration = Duration::from_secs(60);
+    // The paused clock stands still while a blocking task runs.
+    let (go_on, held) = std::sync::mpsc::channel::<()>();
+    tokio::task::spawn_blocking(move || held.recv());
+    let asked = tokio::sync::watch::Sender::new(false);
+    let mut told = asked.subscribe();
+    let server = Server::new().drain_delay(DELAY).add(Told(asked));
+    let (addresses, handle) = start(server, ["127.0.0.1:0"]).await;
+    let begun = tokio::time::Instant::now();
+    let shutdown = tokio::spawn(async move { handle.shutdown(Duration::from_secs(1)).await });
+    told.wait_for(|told| *told).await.unwrap();
+    who(&format!("ipv4:{}", addresses[0])).await.unwrap();
+    assert!(!shutdown.is_finished());
+    drop(go_on);
+    assert_eq!(shutdown.await.unwrap().cut, 0);
+    assert!(begun.elapsed() >= DELAY);
+    assert_eq!(who(&format!("ipv4:{}", addresses[0])).await.unwrap_err().code(), Code::Unavailable);
 }
 
 /// What the server says to these bytes, and what it tells its operator.

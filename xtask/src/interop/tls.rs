@@ -5,6 +5,7 @@ use super::build;
 use super::grpcio::Python;
 use crate::peers;
 use crate::process::{Server, free_address, output, root, said};
+use crate::tally::Tally;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -23,7 +24,7 @@ pub(crate) fn run() -> Result<(), String> {
     let programs = build()?;
     let python = Python::prepare()?;
     let node = peers::node(Path::new("interop/peers/node"), "node")?;
-    let mut cases = Cases { certificates: &certificates, failed: 0, passed: 0 };
+    let mut cases = Cases { certificates: &certificates, tally: Tally::default() };
 
     let grpcio = |target: &str, flags: &[String]| {
         let flags = [&[format!("--target={target}")], flags].concat();
@@ -63,8 +64,7 @@ pub(crate) fn run() -> Result<(), String> {
     cases.openssl(&gannet_server)?;
     cases.swap_under_load(&gannet_server, &grpcio)?;
 
-    println!("\n{} passed, {} failed", cases.passed, cases.failed);
-    if cases.failed == 0 { Ok(()) } else { Err("interop tls: not every case passed".to_owned()) }
+    cases.tally.finish("interop tls")
 }
 
 /// The program that serves at an address; `true` where it asks clients who they are.
@@ -74,8 +74,7 @@ type MakeClient<'a> = &'a dyn Fn(&str, &[String]) -> Command;
 
 struct Cases<'a> {
     certificates: &'a Certificates,
-    passed: usize,
-    failed: usize,
+    tally: Tally,
 }
 
 impl Cases<'_> {
@@ -104,7 +103,7 @@ impl Cases<'_> {
             let target = format!("localhost:{}", address.port());
             for (_, case, flags, expected) in rows.iter().filter(|row| row.0 == mutual) {
                 let said = said(&mut client(&target, flags))?;
-                self.count(case, status(&said) == *expected, &said);
+                self.tally.check(case, status(&said) == *expected, &said);
             }
         }
         Ok(())
@@ -118,7 +117,11 @@ impl Cases<'_> {
         for (version, flag) in [("TLSv1.2", "-tls1_2"), ("TLSv1.3", "-tls1_3")] {
             let said = s_client(address.port(), &[flag], self.certificates)?;
             let good = ["ALPN protocol: h2", "Verify return code: 0 (ok)", version];
-            self.count(&format!("{version}, h2 by ALPN"), good.iter().all(|part| said.contains(part)), &said);
+            self.tally.check(
+                &format!("{version}, h2 by ALPN"),
+                good.iter().all(|part| said.contains(part)),
+                &said,
+            );
         }
         Ok(())
     }
@@ -153,18 +156,12 @@ impl Cases<'_> {
         let ended = load.wait_with_output().map_err(|error| error.to_string())?;
         let said = String::from_utf8_lossy(&ended.stdout).into_owned();
         let case = format!("{} certificates seen; {}", seen.len(), said.trim());
-        self.count(&case, said.trim().ends_with(" calls, 0 failed"), &String::from_utf8_lossy(&ended.stderr));
+        self.tally.check(
+            &case,
+            said.trim().ends_with(" calls, 0 failed"),
+            &String::from_utf8_lossy(&ended.stderr),
+        );
         Ok(())
-    }
-
-    fn count(&mut self, case: &str, good: bool, said: &str) {
-        if good {
-            self.passed += 1;
-            println!("  {case}: ok");
-        } else {
-            self.failed += 1;
-            println!("  {case}: FAILED\n{said}");
-        }
     }
 }
 

@@ -27,14 +27,14 @@ struct File {
 }
 
 impl Index {
-    pub(super) fn new(specs: impl Iterator<Item = &'static ServiceSpec>) -> Self {
+    pub(super) fn new(specs: impl Iterator<Item = &'static ServiceSpec>, files: &[&'static [u8]]) -> Self {
         let mut index = Self::default();
         for spec in specs {
             index.services.push(spec.name);
-            let set = descriptor::Files::decode(&mut Bytes::from_static(spec.descriptors));
-            for encoded in set.unwrap_or_default().file {
-                index.add(encoded);
-            }
+            index.add_all(spec.descriptors);
+        }
+        for files in files {
+            index.add_all(files);
         }
         index
     }
@@ -75,6 +75,13 @@ impl Index {
     pub(super) fn imports(&self, file: usize) -> impl Iterator<Item = usize> {
         let imports = self.files.get(file).map(|file| file.imports.as_slice()).unwrap_or_default();
         imports.iter().filter_map(|name| self.file(name))
+    }
+
+    fn add_all(&mut self, descriptors: &'static [u8]) {
+        let set = descriptor::Files::decode(&mut Bytes::from_static(descriptors));
+        for encoded in set.unwrap_or_default().file {
+            self.add(encoded);
+        }
     }
 
     /// Services bring the files that they share, each its own copy: the first one counts.

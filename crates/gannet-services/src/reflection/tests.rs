@@ -33,7 +33,7 @@ fn described(spec: ServiceSpec) -> Described {
 
 /// The answers to these questions on one stream, as lines.
 async fn ask(asked: impl IntoIterator<Item = MessageRequest>) -> Vec<String> {
-    let reflection = Reflection::new();
+    let reflection = Reflection::new().files(gannet_types::DESCRIPTORS).files(b"\xff");
     let broken = described(ServiceSpec {
         name: "broken.Service",
         file: "broken.proto",
@@ -128,6 +128,12 @@ async fn each_question_has_its_answer() {
         (by_symbol("google.protobuf.Timestamp"), "google/protobuf/timestamp.proto"),
         (by_symbol("shop"), "NOT_FOUND: no symbol \"shop\" is known"),
         (by_symbol(""), "NOT_FOUND: no symbol \"\" is known"),
+        // Files that no service brings.
+        (
+            by_symbol("google.rpc.BadRequest.FieldViolation"),
+            "google/rpc/error_details.proto google/protobuf/duration.proto",
+        ),
+        (by_name("google/rpc/status.proto"), "google/rpc/status.proto google/protobuf/any.proto"),
         // Extensions.
         (by_extension("shop.Good", 100), GOODS),
         (by_extension("shop.Good", 101), GOODS),

@@ -47,6 +47,7 @@ pub struct Server {
     pings: PingPolicy,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::ServerTls>,
+    drain_delay: Duration,
     ends_on_drain: Vec<String>,
 }
 
@@ -89,6 +90,7 @@ impl Server {
             pings: PingPolicy::default(),
             #[cfg(feature = "tls")]
             tls: None,
+            drain_delay: Duration::ZERO,
             ends_on_drain: Vec::new(),
         }
     }
@@ -297,6 +299,15 @@ impl Server {
         self
     }
 
+    /// How long the server serves on as before once [`ServerHandle::shutdown`](super::ServerHandle) is asked for, while
+    /// its health service says NOT_SERVING. Default zero. Where load balancers probe, or learn of a change late as
+    /// Kubernetes' do: the time that they need, or clients are still sent to a port that is closed.
+    #[must_use]
+    pub fn drain_delay(mut self, delay: Duration) -> Self {
+        self.drain_delay = delay;
+        self
+    }
+
     /// Ends the calls of this method (`/package.Service/Method`) with UNAVAILABLE as soon as the server drains, where
     /// others may finish within the grace. For streams that have no end of their own.
     #[must_use]
@@ -390,6 +401,7 @@ impl Server {
             load: Arc::new(Load::new(self.load)),
             #[cfg(feature = "tls")]
             tls,
+            drain_delay: self.drain_delay,
             draining: watch::Sender::new(false),
         }))
     }

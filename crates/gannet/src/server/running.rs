@@ -117,7 +117,7 @@ fn start_thread(listeners: Vec<Listener>, handle: ServerHandle) -> Option<std::t
             for listener in listeners {
                 accepting.spawn(accept_for_ever(listener, handle.clone()));
             }
-            handle.asked_to_end().await;
+            handle.drains().await;
             accepting.shutdown().await;
             handle.has_stopped().await;
         });

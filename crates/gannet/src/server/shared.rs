@@ -43,6 +43,8 @@ pub(crate) struct ServerShared {
     pub(super) load: Arc<Load>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<crate::tls::TlsAcceptor>,
+    /// How long the server serves on once it is asked to end.
+    pub(super) drain_delay: Duration,
     pub(super) draining: watch::Sender<bool>,
 }
 

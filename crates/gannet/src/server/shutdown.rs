@@ -29,8 +29,10 @@ struct Handle {
 #[derive(Clone, Copy)]
 enum Phase {
     Serving,
-    /// No new connections and no new calls; those that run may take so long.
-    Draining(Duration),
+    /// Still serving, for load balancers have not noticed yet; afterwards calls may take so long.
+    Leaving(Duration),
+    /// No new connections and no new calls.
+    Draining,
     /// Nobody is waited for any more.
     Cut,
     Stopped(ShutdownReport),
@@ -61,7 +63,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 impl ServerHandle {
     /// Ends the server: no new calls, running ones may finish within the grace, then what is left is ended with
-    /// UNAVAILABLE. Returns when all has ended, which is at most two seconds after the grace.
+    /// UNAVAILABLE. Returns when all has ended, which is at most two seconds after the grace. All of that begins when
+    /// [`Server::drain_delay`](super::Server::drain_delay) is over.
     ///
     /// Handlers learn of it by [`Call::draining`](crate::Call::draining); the calls of a method that
     /// [`Server::end_on_drain`](super::Server::end_on_drain) names are ended at once.
@@ -69,7 +72,7 @@ impl ServerHandle {
         self.0.phase.send_if_modified(|phase| {
             let first = matches!(phase, Phase::Serving);
             if first {
-                *phase = Phase::Draining(grace);
+                *phase = Phase::Leaving(grace);
             }
             first
         });
@@ -120,7 +123,7 @@ impl ServerHandle {
         }
         let open = Open::new(&handle);
         let mailbox = handle.mailbox();
-        if !matches!(*handle.0.phase.borrow(), Phase::Serving) {
+        if !matches!(*handle.0.phase.borrow(), Phase::Serving | Phase::Leaving(_)) {
             // It came while the others were told.
             drop(mailbox.command(Command::Drain));
         }
@@ -148,13 +151,27 @@ impl ServerHandle {
         }
     }
 
-    /// The grace, once somebody asks the server to end.
+    /// The grace, once somebody has asked the server to end and its delay is over.
     pub(super) async fn asked_to_end(&self) -> Duration {
         let mut phase = self.0.phase.subscribe();
-        match phase.wait_for(|phase| !matches!(phase, Phase::Serving)).await.as_deref() {
-            Ok(Phase::Draining(grace)) => *grace,
+        let grace = match phase.wait_for(|phase| !matches!(phase, Phase::Serving)).await.as_deref() {
+            Ok(Phase::Leaving(grace)) => *grace,
             _ => Duration::ZERO,
+        };
+        let shared = &self.0.shared;
+        shared.tell(Lifecycle::Draining);
+        if !shared.drain_delay.is_zero() {
+            tokio::time::sleep(shared.drain_delay).await;
         }
+        self.0.phase.send_replace(Phase::Draining);
+        grace
+    }
+
+    /// Until new connections are no longer wanted.
+    pub(super) async fn drains(&self) {
+        let mut phase = self.0.phase.subscribe();
+        // The sender is in the handle, so this can't fail.
+        let _ = phase.wait_for(|phase| !matches!(phase, Phase::Serving | Phase::Leaving(_))).await;
     }
 
     pub(super) async fn has_stopped(&self) -> ShutdownReport {
@@ -168,7 +185,6 @@ impl ServerHandle {
     /// Tells all connections, waits for them, and cuts what is left.
     pub(super) async fn drain(&self, grace: Duration) -> ShutdownReport {
         let shared = &self.0.shared;
-        shared.tell(Lifecycle::Draining);
         shared.draining.send_replace(true);
         self.command_all(|| Command::Drain);
         let before = *self.0.open.borrow();
