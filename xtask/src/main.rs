@@ -7,6 +7,7 @@ mod r#gen;
 mod h2spec;
 mod interop;
 mod loom;
+mod metrics;
 mod peers;
 mod process;
 mod soak;
@@ -25,6 +26,8 @@ gen [--check]         write the generated code that is kept in the repository, o
 interop               the official cases with grpcio, grpc-go, grpc-java and grpc-js in both roles; needs python3, go,
                       java, mvn, node and npm, and installs the rest by itself
 interop h2spec        the conformance cases of HTTP/2 and HPACK against the server, strict ones too; needs go
+interop metrics       the storefront with tokens and metrics; Prometheus' promtool reads its page; needs promtool, or
+                      apt-get and dpkg to get it
 interop storefront    the storefront's contract from TypeScript and Python; needs node and python3
 interop tools         the storefront with grpcurl, buf and grpc-health-probe, by reflection; needs go, node and npm
 interop tls           TLS with right and wrong certificates against grpcio, grpc-js and openssl
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         ["gen", ..] => r#gen::run(&arguments[1..]),
         ["interop"] => interop::run(),
         ["interop", "h2spec"] => h2spec::run(),
+        ["interop", "metrics"] => metrics::run(),
         ["interop", "storefront"] => storefront::run(),
         ["interop", "tls"] => interop::tls::run(),
         ["loom"] => loom::run(),

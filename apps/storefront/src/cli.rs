@@ -63,6 +63,9 @@ pub struct ServeOptions {
     /// Whether callers need tokens.
     #[command(flatten)]
     pub auth: AuthOptions,
+    /// Shows metrics for Prometheus at http://ADDR:PORT/metrics, over plain HTTP: keep it from the public
+    #[arg(long, value_name = "ADDR:PORT", env = "STOREFRONT_METRICS")]
+    pub metrics: Option<String>,
     /// How long to serve on after SIGTERM or Ctrl-C while health says NOT_SERVING, so that load balancers that probe
     /// look elsewhere before the port is closed: 5s, 500ms
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = units::duration)]
@@ -154,16 +157,18 @@ impl TokenRole {
 
 const EXAMPLES: &str = "\
 Examples:
-  storefront                                          on 127.0.0.1:50051, data in ./storefront-data
+  storefront                                       on 127.0.0.1:50051, data in ./storefront-data
   storefront --listen 0.0.0.0:8080 --data /var/lib/storefront
   storefront --listen 127.0.0.1:0 --listen unix:/run/storefront.sock
-  storefront --tls-cert shop.pem --tls-key shop.key   with TLS; --client-ca ca.pem for known clients alone
-  storefront --auth-secret-file shop.secret           for callers with a token alone; --auth-jwks keys.json likewise
+  storefront --tls-cert shop.pem --tls-key shop.key                   with TLS
+  storefront --tls-cert shop.pem --tls-key shop.key --client-ca ca.pem      for known clients alone
+  storefront --auth-secret-file shop.secret        for callers with a token alone
+  storefront --metrics 127.0.0.1:9464              with a page for Prometheus
   storefront --max-upload 64MiB --grace 30s
-  storefront --drain-delay 5s                         where Kubernetes or another load balancer probes its health
+  storefront --drain-delay 5s                      where a load balancer probes its health
   STOREFRONT_LISTEN=127.0.0.1:0 STOREFRONT_DATA=/tmp/shop storefront
-  RUST_LOG=debug storefront                           with the details in the log
-  storefront demo                                     a walk through every method
+  RUST_LOG=debug storefront                        with the details in the log
+  storefront demo                                  a walk through every method
   storefront token --secret-file shop.secret --subject ann --role ADMIN";
 
 const DEMO_EXAMPLES: &str = "\

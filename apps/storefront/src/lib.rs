@@ -8,6 +8,7 @@ pub mod cli;
 pub mod demo;
 pub mod files;
 pub mod log;
+pub mod metrics;
 pub mod orders;
 pub mod outgoing;
 pub mod server;

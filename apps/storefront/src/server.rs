@@ -4,6 +4,7 @@ use crate::access::Access;
 use crate::authentication::{self, AuthError};
 use crate::cli::ServeOptions;
 use crate::log::CallLog;
+use crate::metrics::{MetricsError, MetricsPage};
 use crate::store::{Store, StoreError};
 use crate::{chat, files, orders, users};
 use gannet::tls::{Authorities, Identity, ServerTls};
@@ -23,9 +24,17 @@ pub async fn run(options: ServeOptions) -> Result<(), RunError> {
     // From the first line of output on, a signal drains.
     let mut stop = Stop::listen().map_err(RunError::Signals)?;
     let bearer = authentication::bearer(&options.auth).await?;
+    let metrics = match &options.metrics {
+        Some(address) => Some(MetricsPage::bind(address).await?),
+        None => None,
+    };
     let store = Store::open(&options.data).await?;
     let mut server =
         server(store.clone(), options.max_upload).await?.observe(|event| tracing::warn!("{event}"));
+    // Outside of what may refuse a call: a refused one counts.
+    if let Some(metrics) = &metrics {
+        server = server.intercept(metrics.interceptor());
+    }
     if let Some(bearer) = bearer {
         server = server.intercept(bearer).intercept(Access);
     }
@@ -34,7 +43,11 @@ pub async fn run(options: ServeOptions) -> Result<(), RunError> {
         server = server.tls(tls);
     }
     let bound = server.bind(&options.listen).await?;
-    announce(&bound.addresses());
+    announce(&bound.addresses(), metrics.as_ref());
+    if let Some(metrics) = metrics {
+        // It ends with the process: what happens during a drain is seen.
+        tokio::spawn(metrics.serve());
+    }
     serve_until(bound, &mut stop, options.grace).await;
     // What is left in the log of the database goes into it; where something still holds it, the next start does that.
     let _ = tokio::time::timeout(Duration::from_secs(2), store.close()).await;
@@ -75,12 +88,15 @@ pub async fn server(store: Store, max_upload_bytes: u64) -> Result<Server, RunEr
     Ok(server)
 }
 
-/// Says on standard output where calls can be made, one line for each address.
-fn announce(addresses: &[ListenAddress]) {
+/// Says on standard output where calls can be made, one line for each address, and where the metrics are.
+fn announce(addresses: &[ListenAddress], metrics: Option<&MetricsPage>) {
     let mut stdout = io::stdout().lock();
     for address in addresses {
         // Whoever closed the output does not want to know.
         let _ = writeln!(stdout, "listening on {address}");
+    }
+    if let Some(metrics) = metrics {
+        let _ = writeln!(stdout, "metrics on http://{}/metrics", metrics.address());
     }
     let _ = stdout.flush();
 }
@@ -125,6 +141,8 @@ impl Stop {
 pub enum RunError {
     /// There are no keys to verify tokens with.
     Auth(AuthError),
+    /// The metrics can't be shown.
+    Metrics(MetricsError),
     /// The data folder can't be used.
     Store(StoreError),
     /// An address can't be listened on.
@@ -137,6 +155,7 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RunError::Auth(error) => error.fmt(f),
+            RunError::Metrics(error) => error.fmt(f),
             RunError::Store(error) => error.fmt(f),
             RunError::Serve(error) => error.fmt(f),
             RunError::Signals(error) => write!(f, "can't wait for SIGTERM and Ctrl-C: {error}"),
@@ -148,6 +167,7 @@ impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             RunError::Auth(error) => error.source(),
+            RunError::Metrics(error) => error.source(),
             RunError::Store(error) => error.source(),
             RunError::Serve(error) => error.source(),
             RunError::Signals(error) => Some(error),
@@ -158,6 +178,12 @@ impl std::error::Error for RunError {
 impl From<AuthError> for RunError {
     fn from(error: AuthError) -> Self {
         RunError::Auth(error)
+    }
+}
+
+impl From<MetricsError> for RunError {
+    fn from(error: MetricsError) -> Self {
+        RunError::Metrics(error)
     }
 }
 

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 pub struct Program {
     child: Child,
     pub address: String,
+    /// Where the metrics are, with `--metrics`.
+    pub metrics: String,
     log: Option<ChildStderr>,
 }
 
@@ -27,13 +29,19 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let log = child.stderr.take();
-        match line.trim_end().strip_prefix("listening on ") {
-            Some(address) => Self { address: address.to_owned(), child, log },
-            None => panic!("it does not listen: {line:?} {:?}", read(log)),
-        }
+        let mut said = |what: &str| {
+            let mut line = String::new();
+            stdout.read_line(&mut line).unwrap();
+            line.trim_end().strip_prefix(what).map(str::to_owned).ok_or(line)
+        };
+        let address = match said("listening on ") {
+            Ok(address) => address,
+            Err(line) => panic!("it does not listen: {line:?} {:?}", read(log)),
+        };
+        let metrics = arguments.contains(&"--metrics").then(|| said("metrics on http://").unwrap());
+        Self { address, metrics: metrics.unwrap_or_default(), child, log }
     }
 
     pub fn channel(&self) -> Channel {
