@@ -176,7 +176,7 @@ impl Connection {
             last_peer_id: 0,
             next_id: 1,
             open_refused: false,
-            closed_streams: ClosedStreams::default(),
+            closed_streams: ClosedStreams::new(config.max_concurrent_streams),
             floods: Floods::new(now),
             hits: LimitHits::default(),
             shutdown: Shutdown::default(),

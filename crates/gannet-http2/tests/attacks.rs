@@ -424,3 +424,115 @@ fn shutting_down_in_two_steps() {
     server.receive(&[reset(1, 8), reset(3, 8)].concat());
     assert!(server.http2.is_drained());
 }
+
+/// How much a connection remembers, as text: a list that grows shows itself here, whichever it is.
+fn remembered(server: &Scripted) -> usize {
+    format!("{:?}", server.http2).len()
+}
+
+/// Streams that wait for a window that stays shut, and are reset: nothing of them is kept, however many they are over
+/// time.
+#[test]
+fn streams_that_come_and_go_leave_nothing_behind() {
+    let mut server = Scripted::server(Config::default());
+    let come_and_go = |server: &mut Scripted, number: u32| {
+        let stream = 2 * number + 1;
+        server.receive(&open_request(stream));
+        let Some(Event::Headers { key, .. }) = server.events.pop() else { panic!("no request") };
+        server.http2.send_headers(key, &status("200"), false);
+        server.http2.send_data(key, &mut output(100_000));
+        // Half of the budget is lent at most, so these wait.
+        server.http2.request_credit(key, 10 << 20);
+        server.receive(&reset(stream, 8));
+        server.forget();
+        server.now += Duration::from_millis(10);
+    };
+    // The connection's window is used up, and one stream has borrowed most of what there is to lend.
+    server.receive(&open_request(1));
+    let Some(Event::Headers { key, .. }) = server.events.pop() else { panic!("no request") };
+    server.http2.send_headers(key, &status("200"), false);
+    server.http2.send_data(key, &mut output(100_000));
+    server.http2.request_credit(key, 10 << 20);
+    for number in 1..1000 {
+        come_and_go(&mut server, number);
+    }
+    let before = remembered(&server);
+    for number in 1000..5000 {
+        come_and_go(&mut server, number);
+    }
+    assert!(!server.http2.is_closed());
+    let after = remembered(&server);
+    assert!(after < before + 2000, "{before} bytes, then {after}");
+}
+
+/// A large header block, and blocks of a few bytes that name large entries, are not kept by a connection that is idle.
+#[test]
+fn large_field_sections_are_not_kept() {
+    let mut server = Scripted::server(Config::default().max_header_list_size(64 * 1024));
+    let long = "x".repeat(10_000);
+    server.receive(&frame(
+        HEADERS,
+        END_HEADERS | END_STREAM,
+        1,
+        block(&[REQUEST, &[("x-a", &long)]].concat()),
+    ));
+    // A field of 3,000 bytes into the table, then sections of its index.
+    let entry = [&[0x40, 1, b'x', 127, 0xb9, 0x16][..], &[b'v'; 3000]].concat();
+    server.receive(&frame(HEADERS, END_HEADERS | END_STREAM, 3, [block(REQUEST), entry].concat()));
+    for number in 0..8 {
+        let small = [block(REQUEST), vec![0xbe; 10 + number]].concat();
+        for repetition in 0..2 {
+            let stream = 5 + 4 * number as u32 + 2 * repetition;
+            server.receive(&frame(HEADERS, END_HEADERS | END_STREAM, stream, &small));
+        }
+    }
+    assert_eq!(server.events.len(), 18);
+    for stream in 0..18 {
+        server.receive(&reset(2 * stream + 1, 8));
+    }
+    server.forget();
+    let kept = remembered(&server);
+    // The entry itself, byte by byte, is most of it.
+    assert!(kept < 40_000, "{kept}");
+}
+
+/// RFC 9113 §6.8 and §5.1: what a client still sends on streams that came after the last one named is passed over.
+#[test]
+fn streams_after_the_last_one_are_passed_over_to_their_end() {
+    let mut server = Scripted::server(Config::default());
+    server.receive(&open_request(1));
+    server.http2.shut_down(server.now);
+    server.now += Duration::from_secs(1);
+    server.http2.handle_timeout(server.now);
+    server.receive(&open_request(3));
+    assert_eq!(server.stream_error(3), Some(ErrorCode::REFUSED_STREAM));
+    server.receive(&frame(DATA, 0, 3, [0; 5]));
+    server.receive(&frame(HEADERS, END_HEADERS | END_STREAM, 3, block(&[("x-trailer", "1")])));
+    assert!(!server.http2.is_closed());
+    assert_eq!(server.frames().iter().filter(|(kind, _, id, _)| *kind == RST_STREAM && *id == 3).count(), 1);
+    assert_eq!(server.http2.open_streams(), 1);
+}
+
+/// RFC 9113 §5.1: a server that allows many streams knows all that a client may not have seen the end of.
+#[test]
+fn late_frames_of_many_streams() {
+    let mut server = Scripted::server(Config::default().max_concurrent_streams(400).receive_budget(64 << 20));
+    for stream in 0..400 {
+        server.receive(&open_request(2 * stream + 1));
+    }
+    let events = std::mem::take(&mut server.events);
+    for event in events {
+        let Event::Headers { key, .. } = event else { panic!("{event:?}") };
+        server.http2.reset(key, ErrorCode::CANCEL);
+    }
+    for stream in 0..400 {
+        server.receive(&frame(
+            HEADERS,
+            END_HEADERS | END_STREAM,
+            2 * stream + 1,
+            block(&[("x-trailer", "1")]),
+        ));
+        server.now += Duration::from_millis(10);
+    }
+    assert!(!server.http2.is_closed(), "{:?}", server.connection_error());
+}

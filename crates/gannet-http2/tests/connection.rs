@@ -131,21 +131,6 @@ proptest! {
     ) {
         echo(&bodies, &cuts, Config::default());
     }
-
-    #[test]
-    fn arbitrary_bytes_never_panic(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..10), as_client in any::<bool>()) {
-        let now = Instant::now();
-        let mut connection =
-            if as_client { Connection::client(Config::default(), now) } else { Connection::server(Config::default(), now) };
-        if !as_client {
-            connection.handle_bytes(now, Bytes::from_static(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"));
-        }
-        for piece in pieces {
-            connection.handle_bytes(now, piece.into());
-            while connection.poll_event(now).is_some() {}
-            connection.poll_transmit(now, &mut Output::new());
-        }
-    }
 }
 
 /// RFC 9113 §6.9: a hundred streams of 300 kB over the smallest windows.

@@ -363,3 +363,38 @@ fn windows_follow_bandwidth_and_delay() {
     let came = download(10_000, 50, 2, false);
     assert_eq!(came.iter().sum::<usize>(), SMALLEST as usize);
 }
+
+/// Who waits to borrow and goes away is not waited for.
+#[test]
+fn a_borrower_that_gives_up_lets_the_next_one_go() {
+    let config = smallest(8);
+    let mut pair = Pair::new(&config);
+    let (first, second, third) = (pair.open(), pair.open(), pair.open());
+    let mut cuts = std::iter::repeat(usize::MAX);
+    pair.exchange(&mut cuts);
+    let most = config.largest_message();
+    let granted = |pair: &Pair, id: u32| pair.granted[&id];
+    // The first has three quarters of the pool, the second wants as much, the third what is left.
+    pair.server.request_credit(pair.accepted[&1], most);
+    pair.server.request_credit(pair.accepted[&3], most);
+    pair.server.request_credit(pair.accepted[&5], SMALLEST as usize + 1000);
+    pair.exchange(&mut cuts);
+    assert_eq!((granted(&pair, 3), granted(&pair, 5)), (SMALLEST.into(), SMALLEST.into()));
+    pair.client.reset(second, gannet_http2::ErrorCode::CANCEL);
+    pair.exchange(&mut cuts);
+    assert_eq!(granted(&pair, 5), u64::from(SMALLEST) + 1001);
+    let _ = (first, third);
+}
+
+/// RFC 9113 §6.9: an end without data needs no window, and does not wait behind data that do.
+#[test]
+fn an_empty_end_waits_for_nothing() {
+    let (mut client, keys) = Scripted::client(Config::default(), 2);
+    // The connection's window, of 65,535 bytes, is used up.
+    client.http2.send_data(keys[0], &mut body(100_000));
+    client.transmit();
+    client.http2.send_last_data(keys[1], &mut Output::new());
+    client.transmit();
+    assert!(client.frames().contains(&(DATA, END_STREAM, 3, vec![])));
+    assert!(client.http2.queued(keys[0]) > 0);
+}

@@ -32,6 +32,11 @@ impl Pool {
         self.growth += grown;
     }
 
+    /// A stream that waits no longer: it must not keep its place before the others.
+    pub(super) fn give_up(&mut self, key: StreamKey) {
+        self.waiting.retain(|waiting| *waiting != key);
+    }
+
     /// Half of what is left for growing windows, so that those who come later get some as well.
     fn grow(&mut self, wanted: u32) -> u32 {
         let given = if self.waiting.is_empty() { wanted.min(self.growth / 2).min(self.left) } else { 0 };

@@ -248,13 +248,12 @@ impl Connection {
     #[inline]
     fn request(&mut self, now: Instant, id: u32, decoded: Decoded, end_stream: bool) -> Received {
         if let Some(limit) = self.refuses_streams() {
-            self.hits.count(limit);
-            return self.refuse_stream(now, id, limit).map(|()| None);
+            self.refuse_stream(id);
+            return self.count_refusal(now, limit).map(|()| None);
         }
         if self.shutdown.refuses(id) {
             // RFC 9113 §6.8: streams after the last one named are not processed.
-            frame::put_reset(&mut self.out, id, ErrorCode::REFUSED_STREAM);
-            self.control_bytes += frame::HEAD_BYTES + 4;
+            self.refuse_stream(id);
             return self.idle_frame(now).map(|()| None);
         }
         let content_left = match self.judged.judge(Section::Request, &decoded) {

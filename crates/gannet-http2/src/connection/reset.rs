@@ -20,21 +20,29 @@ pub(super) enum Closing {
 }
 
 /// The streams that ended last.
-#[derive(Debug, Default)]
-pub(super) struct ClosedStreams(VecDeque<(u32, Closing)>);
+#[derive(Debug)]
+pub(super) struct ClosedStreams {
+    closed: VecDeque<(u32, Closing)>,
+    kept: usize,
+}
 
 impl ClosedStreams {
-    const KEPT: usize = 256;
+    const LEAST_KEPT: usize = 256;
+
+    /// Of a peer that may have so many streams open: the end of as many may not have come to it yet.
+    pub(super) fn new(max_concurrent_streams: u32) -> Self {
+        Self { closed: VecDeque::new(), kept: Self::LEAST_KEPT.max(max_concurrent_streams as usize) }
+    }
 
     fn push(&mut self, id: u32, closing: Closing) {
-        if self.0.len() == Self::KEPT {
-            self.0.pop_front();
+        if self.closed.len() == self.kept {
+            self.closed.pop_front();
         }
-        self.0.push_back((id, closing));
+        self.closed.push_back((id, closing));
     }
 
     fn find(&self, id: u32) -> Option<Closing> {
-        self.0.iter().rev().find(|(closed, _)| *closed == id).map(|(_, closing)| *closing)
+        self.closed.iter().rev().find(|(closed, _)| *closed == id).map(|(_, closing)| *closing)
     }
 }
 
@@ -111,15 +119,15 @@ impl Connection {
     }
 
     /// RFC 9113 §8.7: nothing has been done with it, so the peer may try it again.
-    pub(super) fn refuse_stream(
-        &mut self,
-        now: Instant,
-        id: u32,
-        limit: Limit,
-    ) -> Result<(), ConnectionError> {
+    pub(super) fn refuse_stream(&mut self, id: u32) {
         frame::put_reset(&mut self.out, id, ErrorCode::REFUSED_STREAM);
         self.control_bytes += frame::HEAD_BYTES + 4;
         self.closed_streams.push(id, Closing::ResetByUs);
+    }
+
+    /// A stream was refused for want of this.
+    pub(super) fn count_refusal(&mut self, now: Instant, limit: Limit) -> Result<(), ConnectionError> {
+        self.hits.count(limit);
         // A peer that does not know the number of streams yet, or that meets a lack of ours, does no wrong.
         if limit != Limit::ConcurrentStreams || self.settings_deadline.is_some() {
             return Ok(());
@@ -224,7 +232,14 @@ impl Connection {
         self.closed_streams.push(stream.id, closing);
         self.queued -= stream.queued_bytes();
         self.unread -= u64::from(stream.unread);
-        if stream.borrowed + stream.grown > 0 {
+        if stream.queued {
+            // Its turn may not come while the window is shut, and others come and go.
+            self.turns.retain(|waiting| *waiting != key);
+        }
+        if stream.wants_credit > 0 {
+            self.pool.give_up(key);
+        }
+        if stream.borrowed + stream.grown + stream.wants_credit > 0 {
             self.pool.pay_back(stream.borrowed, stream.grown);
             self.lend();
         }

@@ -156,9 +156,10 @@ impl Connection {
             return true;
         };
         let len = data.len();
-        let room = stream.send_window.min(self.send_window);
+        // RFC 9113 §6.9.1: frames without data need no window, so they wait only for their own stream's.
+        let room = stream.send_window.min(self.send_window).max(0);
         if stream.waiting.is_some()
-            || !self.turns.is_empty()
+            || (len > 0 && !self.turns.is_empty())
             || len as i64 > room
             || len > self.peer_settings.max_frame_size as usize
         {
@@ -275,8 +276,10 @@ impl Connection {
             self.out.put_slice(&self.scratch);
             return;
         }
-        let last = self.scratch.len().div_ceil(max) - 1;
-        for (place, piece) in self.scratch.chunks(max).enumerate() {
+        // Rare, so its memory is not kept.
+        let block = std::mem::take(&mut self.scratch);
+        let last = block.len().div_ceil(max) - 1;
+        for (place, piece) in block.chunks(max).enumerate() {
             let kind = if place == 0 { kind::HEADERS } else { kind::CONTINUATION };
             let end_stream = if place == 0 { end_stream } else { 0 };
             let end_headers = if place == last { flag::END_HEADERS } else { 0 };

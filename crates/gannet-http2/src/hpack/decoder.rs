@@ -99,6 +99,9 @@ impl Decoder {
                 return Err(HpackError::BOMB);
             }
         }
+        if self.scratch.capacity() > KEPT_SCRATCH_BYTES {
+            self.scratch = Vec::new();
+        }
         let oversized = list.size > self.max_list_size;
         let fields = Arc::new(list.fields);
         if changes == self.changes && !oversized {
@@ -170,6 +173,9 @@ impl Decoder {
 /// A list this many times larger than allowed is no mistake any more, and decoding it would only cost time.
 const BOMB: usize = 8;
 
+/// The memory of longer names and values is not kept for the next.
+const KEPT_SCRATCH_BYTES: usize = 4096;
+
 /// The static table with its names as small integers.
 static STATIC_ENTRIES: LazyLock<Vec<(Name, &'static str, &'static str)>> = LazyLock::new(|| {
     STATIC_TABLE.iter().map(|&(name, value)| (Name::of(name.as_bytes()), name, value)).collect()
@@ -231,6 +237,8 @@ impl Recent {
     const KEPT: usize = 4;
     /// Longer blocks are rarely repeated.
     const LONGEST: usize = 256;
+    /// A block of a few bytes can name large entries many times: such lists are not kept.
+    const LARGEST_LIST: usize = 2048;
 
     #[inline]
     fn find(&self, block: &[u8], changes: u64) -> Option<Arc<Fields>> {
@@ -239,7 +247,7 @@ impl Recent {
     }
 
     fn keep(&mut self, block: &[u8], changes: u64, fields: &Arc<Fields>) {
-        if block.len() > Self::LONGEST {
+        if block.len() > Self::LONGEST || fields.list_size() > Self::LARGEST_LIST {
             return;
         }
         if self.blocks.len() < Self::KEPT {
