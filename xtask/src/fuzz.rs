@@ -1,6 +1,7 @@
-//! `cargo xtask fuzz`: every fuzz target for some time.
+//! `cargo xtask fuzz`: every fuzz target for some time, or one (`fuzz/README.md`).
 
 use crate::process::{self, output, root};
+use std::path::Path;
 use std::process::Command;
 
 /// What cargo-fuzz passes: coverage for libFuzzer, AddressSanitizer, and checks that release builds leave out.
@@ -8,38 +9,65 @@ const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-leve
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Zsanitizer=address -Cdebug-assertions=yes -Coverflow-checks=yes -Ccodegen-units=1 --cfg fuzzing";
 
-fn run_for(seconds: u32) -> Result<(), String> {
-    let fuzz = root().join("fuzz");
-    let target = host()?;
-    let mut build = Command::new("cargo");
-    build.current_dir(&fuzz).args(["build", "--release", "--bins", "--target", &target]);
-    // Nightly takes the flags as they are; stable only when told to.
-    build.env("RUSTFLAGS", FLAGS).env("RUSTC_BOOTSTRAP", "1");
-    process::run(&mut build)?;
-    let targets = targets()?;
-    for name in &targets {
+/// More bytes than this are slower, and find the same.
+const LARGEST_INPUT_BYTES: usize = 4096;
+/// A run that holds more than this, or takes longer, is a finding.
+const MEMORY_MB: usize = 2048;
+const RUN_SECONDS: usize = 10;
+
+/// `fuzz [--seconds N] [TARGET]`.
+pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
+    let usage = || "usage: cargo xtask fuzz [--seconds N] [TARGET]".to_owned();
+    let (seconds, rest) = match arguments {
+        ["--seconds", seconds, rest @ ..] => (seconds.parse().map_err(|_| usage())?, rest),
+        rest => (60, rest),
+    };
+    let mut names = targets()?;
+    match rest {
+        [] => {}
+        [name] if names.iter().any(|known| known == name) => names.retain(|known| known == name),
+        _ => return Err(usage()),
+    }
+    let programs = root().join("fuzz/target").join(build()?).join("release");
+    for name in &names {
         println!("{name}: {seconds} s");
-        let artifacts = fuzz.join("artifacts").join(name);
-        std::fs::create_dir_all(&artifacts).map_err(|error| error.to_string())?;
-        let mut command = Command::new(fuzz.join("target").join(&target).join("release").join(name));
-        command.current_dir(&fuzz).arg(format!("-max_total_time={seconds}"));
-        command.args(["-max_len=4096", "-rss_limit_mb=2048", "-timeout=10"]);
-        command.arg(format!("-artifact_prefix={}/", artifacts.display()));
-        output(&mut command).map_err(|error| format!("{name}: a finding\n{error}"))?;
+        fuzz(&programs, name, seconds)?;
         println!("{name}: no finding");
     }
-    println!("{} targets, no finding", targets.len());
+    println!("{} targets, no finding", names.len());
     Ok(())
 }
 
-/// `fuzz [--seconds N]`.
-pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
-    let usage = "usage: cargo xtask fuzz [--seconds N]".to_owned();
-    match arguments {
-        [] => run_for(60),
-        ["--seconds", seconds] => run_for(seconds.parse().map_err(|_| usage)?),
-        _ => Err(usage),
+/// Builds all targets; gives the host's triple.
+fn build() -> Result<String, String> {
+    let target = host()?;
+    let mut build = Command::new("cargo");
+    build.current_dir(root().join("fuzz")).args(["build", "--release", "--bins", "--target", &target]);
+    // Nightly takes the flags as they are; stable only when told to.
+    build.env("RUSTFLAGS", FLAGS).env("RUSTC_BOOTSTRAP", "1");
+    process::run(&mut build)?;
+    Ok(target)
+}
+
+/// Goes on from the corpus of earlier runs, and from what they found.
+fn fuzz(programs: &Path, name: &str, seconds: u32) -> Result<(), String> {
+    let fuzz = root().join("fuzz");
+    let (corpus, artifacts) = (fuzz.join("corpus").join(name), fuzz.join("artifacts").join(name));
+    for folder in [&corpus, &artifacts] {
+        std::fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }
+    let mut command = Command::new(programs.join(name));
+    command.current_dir(&fuzz).arg(format!("-max_total_time={seconds}"));
+    command.arg(format!("-max_len={LARGEST_INPUT_BYTES}")).arg(format!("-rss_limit_mb={MEMORY_MB}"));
+    command.arg(format!("-timeout={RUN_SECONDS}")).arg(format!("-artifact_prefix={}/", artifacts.display()));
+    command.arg(&corpus);
+    let findings = fuzz.join("findings").join(name);
+    if findings.is_dir() {
+        command.arg(findings);
+    }
+    output(&mut command)
+        .map_err(|error| format!("{name}: a finding; fuzz/README.md says how it becomes a test\n{error}"))?;
+    Ok(())
 }
 
 fn host() -> Result<String, String> {

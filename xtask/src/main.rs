@@ -21,7 +21,8 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
 abuse                 attacks on a server: its memory, the time until it refuses, the calls of others meanwhile
-fuzz [--seconds N]    every fuzz target for N seconds (60)
+fuzz [--seconds N] [TARGET]
+                      every fuzz target, or one, for N seconds (60)
 gen [--check]         write the generated code that is kept in the repository, or say what is not current
 interop               the official cases with grpcio, grpc-go, grpc-java and grpc-js in both roles; needs python3, go,
                       java, mvn, node and npm, and installs the rest by itself
