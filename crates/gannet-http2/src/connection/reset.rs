@@ -28,10 +28,15 @@ pub(super) struct ClosedStreams {
 
 impl ClosedStreams {
     const LEAST_KEPT: usize = 256;
+    /// Where the number of streams is hardly limited, what is remembered of ended ones still is.
+    const MOST_KEPT: usize = 4096;
 
     /// Of a peer that may have so many streams open: the end of as many may not have come to it yet.
     pub(super) fn new(max_concurrent_streams: u32) -> Self {
-        Self { closed: VecDeque::new(), kept: Self::LEAST_KEPT.max(max_concurrent_streams as usize) }
+        Self {
+            closed: VecDeque::new(),
+            kept: (max_concurrent_streams as usize).clamp(Self::LEAST_KEPT, Self::MOST_KEPT),
+        }
     }
 
     fn push(&mut self, id: u32, closing: Closing) {
