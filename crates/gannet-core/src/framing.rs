@@ -26,6 +26,7 @@ impl Prefix {
     ///
     /// # Errors
     /// `RESOURCE_EXHAUSTED` where the length does not fit into four bytes.
+    #[inline]
     pub fn new(compressed: bool, len: usize) -> Result<Self> {
         let too_long =
             |_| Status::resource_exhausted(format!("a message of {len} bytes is too long to be sent"));
@@ -34,6 +35,7 @@ impl Prefix {
 
     /// The bytes.
     #[must_use]
+    #[inline]
     pub const fn encode(self) -> [u8; Prefix::LEN] {
         let [a, b, c, d] = self.len.to_be_bytes();
         [self.compressed as u8, a, b, c, d]
@@ -43,6 +45,7 @@ impl Prefix {
     ///
     /// # Errors
     /// `INTERNAL` where the first byte is neither 0 nor 1.
+    #[inline]
     pub fn decode([flag, a, b, c, d]: [u8; Prefix::LEN]) -> Result<Self> {
         let len = u32::from_be_bytes([a, b, c, d]);
         match flag {
@@ -236,10 +239,10 @@ impl Deframer {
 
     /// Copies pieces to the begun message until it is whole or there is no piece left.
     fn gather(&mut self) -> Result<Option<Frame>> {
-        // An error stays one.
-        self.begun_prefix()?;
-        while !self.first.is_empty() {
-            let prefix = self.begun_prefix()?;
+        // An error stays one: the prefix is looked at before anything is taken.
+        while let prefix = self.peek_prefix().map(|prefix| self.checked_prefix(prefix)).transpose()?
+            && !self.first.is_empty()
+        {
             let whole = Prefix::LEN + prefix.map_or(0, |prefix| prefix.len as usize);
             let begun = &mut self.spanning.get_or_insert_default().begun;
             let wanted = whole - begun.len();
@@ -247,32 +250,22 @@ impl Deframer {
             reserve_by_what_came(begun, taken, wanted);
             begun.extend_from_slice(&self.first[..taken]);
             self.first.advance(taken);
-            if let Some(frame) = self.take_begun()? {
-                return Ok(Some(frame));
+            if let Some(prefix) = prefix.filter(|_| taken == wanted) {
+                return Ok(Some(self.take_begun(prefix)));
             }
             self.fill_first();
         }
         Ok(None)
     }
 
-    /// The prefix of the begun message, once it is whole.
-    fn begun_prefix(&self) -> Result<Option<Prefix>> {
-        let begun = self.spanning.as_ref().map_or(&[][..], |spanning| &spanning.begun);
-        begun.first_chunk().map(|&prefix| self.checked_prefix(prefix)).transpose()
-    }
-
-    /// The begun message, if it is whole.
-    fn take_begun(&mut self) -> Result<Option<Frame>> {
-        let Some(prefix) = self.begun_prefix()? else { return Ok(None) };
-        let Some(spanning) = &mut self.spanning else { return Ok(None) };
-        if spanning.begun.len() < Prefix::LEN + prefix.len as usize {
-            return Ok(None);
-        }
-        let mut message = std::mem::take(&mut spanning.begun).freeze();
+    /// The begun message, which is whole.
+    fn take_begun(&mut self, prefix: Prefix) -> Frame {
+        let begun = self.spanning.as_mut().map(|spanning| std::mem::take(&mut spanning.begun));
+        let mut message = begun.unwrap_or_default().freeze();
         buffers::keep(&message);
         message.advance(Prefix::LEN);
         self.fill_first();
-        Ok(Some(Frame { compressed: prefix.compressed, message }))
+        Frame { compressed: prefix.compressed, message }
     }
 
     fn checked_prefix(&self, bytes: [u8; Prefix::LEN]) -> Result<Prefix> {
@@ -308,15 +301,15 @@ impl Deframer {
 }
 
 /// Makes room for `taken` bytes and some of those to come: never more than the message wants, and never more than
-/// four times what is there (a promised length costs the sender nothing). So a message is copied once for each four
-/// times that it grows.
+/// eight times what is there (a promised length costs its sender something). So a message is copied once for each eight
+/// times that it grows, and one of 64 KiB, whose first frame has a quarter of it, never.
 fn reserve_by_what_came(begun: &mut BytesMut, taken: usize, wanted: usize) {
     const FIRST_BYTES: usize = 1024;
     if begun.is_empty() {
         *begun = buffers::take(wanted);
     }
     if begun.capacity() - begun.len() < taken {
-        let some = (3 * begun.len() + 4 * taken).max(FIRST_BYTES);
+        let some = (7 * begun.len() + 8 * taken).max(FIRST_BYTES);
         begun.reserve(wanted.min(some).max(taken));
     }
 }

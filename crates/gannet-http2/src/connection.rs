@@ -269,6 +269,7 @@ impl Connection {
 
     /// The next event; `None` when all bytes so far have been taken in.
     pub fn poll_event(&mut self, now: Instant) -> Option<Event> {
+        self.now = now;
         loop {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);

@@ -96,6 +96,7 @@ impl Output {
     }
 
     /// Appends these bytes, without a copy where there are [`Output::OWN_SEGMENT_BYTES`] or more.
+    #[inline]
     pub fn put_bytes(&mut self, bytes: Bytes) {
         if bytes.len() < Self::OWN_SEGMENT_BYTES {
             return self.put_slice(&bytes);
@@ -116,11 +117,13 @@ impl Output {
 
     /// The present end.
     #[must_use]
+    #[inline]
     pub fn mark(&self) -> Mark {
         Mark { segments: self.segments.len(), tail: self.tail.len(), len: self.len }
     }
 
     /// Writes over bytes that were appended by `put_slice` or `put_u8` right after `mark`.
+    #[inline]
     pub fn patch(&mut self, mark: Mark, bytes: &[u8]) {
         let piece = match self.segments.get_mut(mark.segments) {
             None => &mut self.tail,
@@ -147,6 +150,7 @@ impl Output {
 
     /// How many bytes were appended after `mark`.
     #[must_use]
+    #[inline]
     pub fn len_since(&self, mark: Mark) -> usize {
         self.len - mark.len
     }

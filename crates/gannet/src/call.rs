@@ -12,7 +12,7 @@ pub use extensions::Extensions;
 use crate::compression::{Compression, DecompressionLimits, Encodings, Outgoing, Received, put_message};
 use crate::driver::clock;
 use crate::intercept::{Direction, Observers};
-use crate::stream::{Side, StreamPair};
+use crate::stream::{COPIED_BELOW_BYTES, Side, StreamPair};
 use crate::{
     Answer, Format, Messages, Metadata, MethodSpec, Output, Peer, Receiver, Reply, Result, Sender, Status,
 };
@@ -55,6 +55,7 @@ pub(crate) struct State {
     outgoing: Outgoing,
     decompression: DecompressionLimits,
     accepts: Encodings,
+    read_again: bool,
 }
 
 /// What all calls of one connection share.
@@ -70,6 +71,8 @@ pub(crate) enum Request {
     #[default]
     None,
     One(Received),
+    /// One message that was read and will not be read again: how long it was, and how it came compressed.
+    Read(usize, Compression),
     /// A client's: with its prefix, and compressed as this says where the prefix does.
     Framed(Bytes, Compression),
     Stream,
@@ -81,10 +84,25 @@ impl Request {
         match self {
             Self::One(received) => Ok(received.clone()),
             Self::Framed(body, compression) => unframed(body.clone(), *compression),
-            Self::None | Self::Stream => {
+            Self::None | Self::Read(..) | Self::Stream => {
                 Err(Status::internal("the call has no single request message to read"))
             }
         }
+    }
+
+    /// The one message for its reader. Until the end of the call it must not hold on to a read buffer that it has a small
+    /// part of: one that is read again is copied out, any other is forgotten.
+    fn read(&mut self, again: bool) -> Result<Received> {
+        let received = self.received()?;
+        let len = received.message.len();
+        if !again {
+            *self = Self::Read(len, received.compression);
+        } else if len < COPIED_BELOW_BYTES
+            && let Self::One(kept) = self
+        {
+            kept.message = Bytes::copy_from_slice(&received.message);
+        }
+        Ok(received)
     }
 }
 
@@ -113,6 +131,8 @@ pub(crate) struct Opening {
     pub(crate) decompression: DecompressionLimits,
     /// What the peer can decompress.
     pub(crate) accepts: Encodings,
+    /// An interceptor may run the call again, which then reads its request again.
+    pub(crate) read_again: bool,
 }
 
 impl Call {
@@ -263,7 +283,10 @@ impl Call {
     /// How the one message of the request came compressed; for a stream [`Receiver::compression`] says it of each.
     #[must_use]
     pub fn request_compression(&self) -> Compression {
-        self.0.request.received().map_or(Compression::Identity, |received| received.compression)
+        match &self.0.request {
+            Request::Read(_, compression) => *compression,
+            request => request.received().map_or(Compression::Identity, |received| received.compression),
+        }
     }
 
     /// How many bytes of messages have gone this way so far: as they are on the wire, compressed, without their
@@ -292,12 +315,13 @@ impl Call {
 
 /// For generated code.
 impl Call {
-    /// The request of a method that takes one message.
+    /// The request of a method that takes one message; once, unless an interceptor runs the call again.
     ///
     /// # Errors
     /// INTERNAL where the bytes are no such message, or an interceptor's refusal of it.
-    pub fn request<M>(&self, messages: Messages<M>) -> Result<M> {
-        let bytes = self.0.request.received()?.decompressed(self.0.decompression)?;
+    pub fn request<M>(&mut self, messages: Messages<M>) -> Result<M> {
+        let received = self.0.request.read(self.0.read_again)?;
+        let bytes = received.decompressed(self.0.decompression)?;
         self.0.observers.see(self.0.spec, Direction::Request, &bytes)?;
         (messages.decode)(self.0.format, bytes)
     }
@@ -388,6 +412,7 @@ impl Call {
         state.outgoing = opening.outgoing;
         state.decompression = opening.decompression;
         state.accepts = opening.accepts;
+        state.read_again = opening.read_again;
         Self(state)
     }
 
@@ -466,6 +491,7 @@ impl State {
     fn single_bytes(&self, direction: Direction) -> u64 {
         let bytes = match (direction, &self.request) {
             (Direction::Request, Request::One(received)) => received.message.len(),
+            (Direction::Request, Request::Read(len, _)) => *len,
             (Direction::Request, Request::Framed(body, _)) => body.len() - Prefix::LEN,
             (Direction::Request, _) => 0,
             (Direction::Response, _) => self.response.len().saturating_sub(Prefix::LEN),

@@ -23,5 +23,5 @@ pub(crate) use random::random;
 #[cfg(feature = "tls")]
 pub(crate) use replayed::Replayed;
 pub(crate) use socket::Socket;
-pub(crate) use transport::{Io, Transport};
+pub(crate) use transport::{Io, Reading, Transport};
 pub(crate) use upkeep::{Upkeep, UpkeepAction};

@@ -148,12 +148,14 @@ impl Observers {
         self.0.is_none()
     }
 
+    #[inline]
     pub(crate) fn see(&self, spec: &MethodSpec, direction: Direction, encoded: &[u8]) -> Result<()> {
         let Some(observers) = &self.0 else { return Ok(()) };
         observers.iter().try_for_each(|one| one.message(spec, direction, encoded))
     }
 
     /// Shows what was appended to `out` after its first `start` bytes.
+    #[inline]
     pub(crate) fn see_since(
         &self,
         spec: &MethodSpec,

@@ -10,6 +10,8 @@ mod receiver;
 mod sender;
 
 pub(crate) use inbox::{COPIED_BELOW_BYTES, Inbox};
+#[cfg(all(test, gannet_loom))]
+pub(crate) use outbox::HIGH_WATER_BYTES;
 pub(crate) use outbox::Outbox;
 pub use receiver::{IntoStream, Receiver};
 pub use sender::Sender;

@@ -11,6 +11,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Counts what the threads allocate that asked for it.
 struct Counting;
@@ -44,14 +45,15 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// A server whose thread is counted; its client's is not.
-fn counted_server() -> String {
+fn counted_server(inline_limit: Duration) -> String {
     let (send, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         COUNTED.set(true);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let server = Server::new().add(GreeterServer::new(Plain::default()));
-            let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
+            let greeter = GreeterServer::new(Plain::default());
+            let bound = Server::new().add(greeter).inline_limit(inline_limit).bind(["127.0.0.1:0"]).await;
+            let bound = bound.unwrap();
             let ListenAddress::Tcp(address) = bound.addresses()[0].clone() else { panic!("not TCP") };
             send.send(format!("ipv4:{address}")).unwrap();
             bound.serve().await;
@@ -60,35 +62,34 @@ fn counted_server() -> String {
     address.recv().unwrap()
 }
 
-/// What a call allocates on the server, the request's text, the answer's text and the two boxes of the handler's future
-/// included. Many at once share the turn's reads and writes; one by one each call pays for its own.
+/// What a call allocates on the server beside the texts of its request and its answer: its future, the handler's, and the
+/// token of its cancellation; where it is spawned the task, and the block that else is used again. One at a time each
+/// call pays for its own read.
 #[test]
 fn allocations_of_a_unary_call() {
+    const TEXTS: f64 = 2.0;
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let client = GreeterClient::new(Channel::new(&counted_server()).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for (at_once, most) in [(100, 9.5), (1, 12.5)] {
+    let (quick, never) = (Duration::from_secs(10), Duration::ZERO);
+    for (inline_limit, at_once, most) in
+        [(quick, 100, 2.1), (quick, 1, 3.1), (never, 100, 6.0), (never, 1, 6.0)]
+    {
+        let client = GreeterClient::new(Channel::new(&counted_server(inline_limit)).unwrap());
         let rounds = 1000 / at_once;
-        let round = || async {
-            let calls: Vec<_> = (0..at_once).map(|_| tokio::spawn(client.greet(hello("you")))).collect();
-            for call in calls {
-                call.await.unwrap().unwrap();
+        let calls = || async {
+            for _ in 0..rounds {
+                let calls: Vec<_> = (0..at_once).map(|_| tokio::spawn(client.greet(hello("you")))).collect();
+                for call in calls {
+                    call.await.unwrap().unwrap();
+                }
             }
         };
         // Pools and tables fill up first.
-        runtime.block_on(async {
-            for _ in 0..rounds {
-                round().await
-            }
-        });
+        runtime.block_on(calls());
         let before = ALLOCATIONS.load(Ordering::Relaxed);
-        runtime.block_on(async {
-            for _ in 0..rounds {
-                round().await
-            }
-        });
-        let each = (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / 1000.0;
-        println!("{at_once} at once: {each} allocations a call");
+        runtime.block_on(calls());
+        let each = (ALLOCATIONS.load(Ordering::Relaxed) - before) as f64 / 1000.0 - TEXTS;
+        println!("{at_once} at once, {inline_limit:?} for a first poll: {each} allocations a call");
         assert!(each <= most, "{each} allocations a call with {at_once} at once");
     }
 }

@@ -79,6 +79,7 @@ impl Judged {
 }
 
 impl Connection {
+    /// DATA, or a piece of it: the windows pay for all of the frame with the first.
     pub(super) fn receive_data(&mut self, now: Instant, head: Head, payload: Bytes) -> Received {
         if head.stream_id == 0 {
             return Err(ConnectionError::protocol("DATA on stream 0 (RFC 9113 §6.1)"));
@@ -137,7 +138,7 @@ impl Connection {
         }
         stream.unread += head.len as u32;
         self.unread += head.len as u64;
-        let padding = head.len - data.len();
+        let padding = if head.has(flag::PADDED) { head.len - data.len() } else { 0 };
         if end_stream {
             self.end_remote(key);
         } else if padding > 0 {

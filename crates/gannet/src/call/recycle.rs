@@ -46,6 +46,7 @@ pub(super) fn take() -> Box<State> {
             outgoing: Outgoing::default(),
             decompression: DecompressionLimits::default(),
             accepts: Encodings::default(),
+            read_again: false,
         })
     })
 }

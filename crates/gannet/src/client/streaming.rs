@@ -231,6 +231,7 @@ async fn run_intercepted(state: CallState, pair: Arc<StreamPair>) {
         outgoing: pair.facts.outgoing,
         decompression: pair.facts.decompression,
         accepts: Encodings::NONE,
+        read_again: true,
     });
     let endpoint = StreamEndpoint {
         channel: channel.clone(),

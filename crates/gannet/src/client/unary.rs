@@ -226,6 +226,7 @@ async fn run_intercepted(state: CallState) -> Ended {
         outgoing: Outgoing { compression: Compression::Identity, ..channel.outgoing() },
         decompression: channel.decompression(),
         accepts: Encodings::NONE,
+        read_again: true,
     });
     let endpoint = UnaryEndpoint {
         channel: channel.clone(),

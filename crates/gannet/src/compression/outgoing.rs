@@ -64,6 +64,7 @@ pub(crate) fn put_compressed(out: &mut Output, rules: &Outgoing, plain: Bytes) -
 }
 
 impl Outgoing {
+    #[inline]
     fn prefix(&self, compressed: bool, len: usize) -> Result<Prefix> {
         if len > self.max_bytes {
             return Err(Status::resource_exhausted(format!(

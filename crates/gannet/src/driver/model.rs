@@ -3,7 +3,7 @@
 
 use super::Mailbox;
 use crate::compression::{Outgoing, Received};
-use crate::stream::{Inbox, Link, Outbox};
+use crate::stream::{HIGH_WATER_BYTES, Inbox, Link, Outbox};
 use crate::{Compression, Output};
 use bytes::Bytes;
 use gannet_http2::{Config, Connection, Fields, StreamKey};
@@ -94,7 +94,7 @@ fn no_sender_waits_for_ever() {
         let sender = loom::thread::spawn({
             let outbox = Arc::clone(&outbox);
             move || {
-                send(&outbox, 64 * 1024);
+                send(&outbox, HIGH_WATER_BYTES);
                 send(&outbox, 1);
                 outbox.finish();
             }
@@ -102,7 +102,7 @@ fn no_sender_waits_for_ever() {
         let mut got = Output::new();
         block_on(poll_fn(|cx| poll_driver(cx, &mailbox, &outbox, &mut got)));
         sender.join().unwrap();
-        assert_eq!(got.len(), 5 + 64 * 1024 + 5 + 1);
+        assert_eq!(got.len(), 5 + HIGH_WATER_BYTES + 5 + 1);
     });
 }
 

@@ -14,7 +14,12 @@ thread_local! {
 
 /// An empty buffer of [`READ_BUFFER_BYTES`].
 pub(super) fn take() -> BytesMut {
-    FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| BytesMut::with_capacity(READ_BUFFER_BYTES))
+    FREE.with_borrow_mut(Vec::pop).unwrap_or_else(|| {
+        let mut buffer = BytesMut::with_capacity(READ_BUFFER_BYTES);
+        // Split once, a buffer has its count of owners, which `Bytes` made of it else allocate at every read.
+        drop(buffer.split_to(0));
+        buffer
+    })
 }
 
 /// Gives a buffer back that was read into or not.
@@ -35,5 +40,28 @@ pub(super) fn give_back(mut buffer: BytesMut) {
 pub(super) fn reclaim(bytes: Bytes) {
     if let Ok(buffer) = bytes.try_into_mut() {
         give_back(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_serves_again_once_nobody_holds_a_slice_of_it() {
+        let mut buffer = take();
+        let place = buffer.as_ptr();
+        buffer.extend_from_slice(b"read");
+        let read = buffer.freeze();
+        let slice = read.slice(1..2);
+        reclaim(read);
+        let mut other = take();
+        assert_ne!(other.as_ptr(), place, "somebody holds a slice");
+        drop(slice);
+        other.extend_from_slice(b"more");
+        let place = other.as_ptr();
+        reclaim(other.freeze());
+        let again = take();
+        assert_eq!((again.as_ptr(), again.len(), again.capacity()), (place, 0, READ_BUFFER_BYTES));
     }
 }

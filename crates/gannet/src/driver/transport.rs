@@ -24,19 +24,28 @@ pub(crate) struct Transport<S> {
     output: Output,
     /// Armed only while something waits for time; on the heap, so that an idle connection pays a pointer.
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When it wakes the task, once it has been polled: until then there is nothing to ask it.
+    wakes_at: Option<Instant>,
     read_ended: bool,
     /// What the last read brought, to give its buffer back once its messages are gone.
     last_read: bytes::Bytes,
 }
 
-/// What a read brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReadTurn {
-    /// This many bytes went into the state machine; its events are to be drained.
-    Bytes(usize),
-    /// The peer closed its side.
-    Ended,
+/// How a read went.
+#[derive(Debug)]
+pub(crate) enum Reading {
+    /// Bytes, or the end of them, went into the state machine; its events are to be drained.
+    Came,
+    /// There are none; the socket wakes the task when there are.
+    Waits,
+    /// The peer does not take what there is for it: nothing more is read before it does.
+    Held,
+    /// The socket is broken.
+    Failed(io::Error),
 }
+
+/// While this much waits for a peer that does not read, nothing more is read from it.
+const UNSENT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
 impl<S: Io> Transport<S> {
     pub(crate) fn new(io: S, http2: Connection) -> Self {
@@ -45,6 +54,7 @@ impl<S: Io> Transport<S> {
             http2,
             output: Output::new(),
             sleep: None,
+            wakes_at: None,
             read_ended: false,
             last_read: bytes::Bytes::new(),
         }
@@ -56,34 +66,46 @@ impl<S: Io> Transport<S> {
     }
 
     /// Reads once. The buffer is borrowed for as long as bytes are there and no longer.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<ReadTurn>> {
+    pub(crate) fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Reading {
         if self.read_ended {
-            return Poll::Pending;
+            return Reading::Waits;
+        }
+        if self.is_held() {
+            return Reading::Held;
         }
         let mut buffer = read_buffers::take();
-        let read = pin!(self.io.read_buf(&mut buffer)).poll(cx);
-        match read {
-            Poll::Ready(Ok(0)) => {
-                read_buffers::give_back(buffer);
-                self.read_ended = true;
-                self.http2.handle_eof();
-                Poll::Ready(Ok(ReadTurn::Ended))
-            }
-            Poll::Ready(Ok(count)) => {
+        match pin!(self.io.read_buf(&mut buffer)).poll(cx) {
+            Poll::Ready(Ok(1..)) => {
                 self.last_read = buffer.freeze();
                 self.http2.handle_bytes(now, self.last_read.clone());
-                Poll::Ready(Ok(ReadTurn::Bytes(count)))
-            }
-            Poll::Ready(Err(error)) => {
-                read_buffers::give_back(buffer);
-                self.read_ended = true;
-                Poll::Ready(Err(error))
+                return Reading::Came;
             }
             Poll::Pending => {
                 read_buffers::give_back(buffer);
-                Poll::Pending
+                return Reading::Waits;
+            }
+            Poll::Ready(Ok(0)) => self.http2.handle_eof(),
+            Poll::Ready(Err(error)) => {
+                self.read_ended = true;
+                return Reading::Failed(error);
             }
         }
+        read_buffers::give_back(buffer);
+        self.read_ended = true;
+        Reading::Came
+    }
+
+    /// After a turn: reads on, unless the last read left the task to be woken, or held back what still is.
+    pub(crate) fn read_on(&mut self, cx: &mut Context<'_>, now: Instant, last: Reading) -> Reading {
+        match last {
+            Reading::Came => self.read(cx, now),
+            Reading::Held if !self.is_held() => self.read(cx, now),
+            last => last,
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        self.http2.unsent() + self.output.len() >= UNSENT_LIMIT_BYTES
     }
 
     /// What the last read brought, until [`Transport::end_read`].
@@ -143,21 +165,31 @@ impl<S: Io> Transport<S> {
         self.output.len()
     }
 
+    /// Whether the time of the last [`Transport::poll_timer`] has come.
+    #[inline]
+    pub(crate) fn is_time(&self, now: Instant) -> bool {
+        self.wakes_at.is_some_and(|at| at <= now)
+    }
+
     /// Ready when `at` has come. Arms one timer, and only where it has to move.
-    pub(crate) fn poll_timer(&mut self, cx: &mut Context<'_>, at: Option<Instant>) -> Poll<()> {
-        let Some(at) = at else {
-            self.sleep = None;
-            return Poll::Pending;
-        };
-        let at = tokio::time::Instant::from_std(at);
-        match &mut self.sleep {
-            Some(sleep) if sleep.deadline() == at => {}
-            Some(sleep) => sleep.as_mut().reset(at),
-            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(at))),
+    pub(crate) fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant, at: Option<Instant>) -> Poll<()> {
+        match at {
+            None => self.sleep = None,
+            Some(at) if at <= now => {}
+            Some(_) if at == self.wakes_at => return Poll::Pending,
+            Some(at) => {
+                let at = tokio::time::Instant::from_std(at);
+                let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
+                if sleep.deadline() != at {
+                    sleep.as_mut().reset(at);
+                }
+                if sleep.as_mut().poll(cx).is_pending() {
+                    self.wakes_at = Some(at.into_std());
+                    return Poll::Pending;
+                }
+            }
         }
-        match &mut self.sleep {
-            Some(sleep) => sleep.as_mut().poll(cx),
-            None => Poll::Pending,
-        }
+        self.wakes_at = None;
+        if at.is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 }

@@ -4,7 +4,7 @@ use super::calls::Calls;
 use super::load::{Holding, LOOK_AGAIN, Load};
 use super::shared::ServerShared;
 use crate::Peer;
-use crate::driver::{Command, Io, Mailbox, Transport, Upkeep, UpkeepAction, clock, random};
+use crate::driver::{Command, Io, Mailbox, Reading, Transport, Upkeep, UpkeepAction, clock, random};
 use bytes::Bytes;
 use gannet_core::PingStrikes;
 use gannet_http2::{Connection, ErrorCode, Event, StreamKey};
@@ -15,8 +15,6 @@ use std::time::Instant;
 
 /// A turn writes what it has when there is this much, before it goes on.
 const FLUSH_BYTES: usize = 64 * 1024;
-/// While this much waits for a peer that does not read, nothing more is read from it.
-const UNSENT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 /// Reads in one poll before other tasks get their turn: 256 KiB.
 const READS_PER_POLL: u32 = 4;
 
@@ -107,7 +105,7 @@ impl<S: Io> ServerConnection<S> {
         let look_again = self.load.is_under_pressure().then(|| self.now + LOOK_AGAIN);
         let next = [http2.poll_timeout(), self.calls.next_deadline(), self.upkeep.next(), look_again];
         let next = next.into_iter().flatten().min();
-        if self.transport.poll_timer(cx, next).is_pending() {
+        if self.transport.poll_timer(cx, self.now, next).is_pending() {
             return false;
         }
         self.transport.http2.handle_timeout(self.now);
@@ -148,31 +146,28 @@ impl<S: Io> Future for ServerConnection<S> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        this.now = clock::now();
+        // Most often it is bytes that woke the task.
+        let mut reading = this.transport.read(cx, this.now);
         let mut reads = 0;
         loop {
-            this.now = clock::now();
-            this.transport.lend_buffer();
-            this.take_mail();
-            let mut progress = this.poll_time(cx);
-            if this.client_is_gone {
+            if let Reading::Failed(_) = reading {
                 return Poll::Ready(());
             }
-            if this.transport.http2.unsent() + this.transport.unwritten() < UNSENT_LIMIT_BYTES {
-                match this.transport.poll_read(cx, this.now) {
-                    Poll::Ready(Ok(_)) => {
-                        progress = true;
-                        reads += 1;
-                        this.upkeep.heard(this.now);
-                    }
-                    Poll::Ready(Err(_)) => return Poll::Ready(()),
-                    Poll::Pending => {}
-                }
+            if let Reading::Came = reading {
+                this.upkeep.heard(this.now);
             }
+            this.transport.lend_buffer();
+            this.take_mail();
+            // What is late is late, whatever has come meanwhile.
+            let mut timed_out = this.transport.is_time(this.now) && this.poll_time(cx);
             this.drain_events(cx);
             this.transport.end_read();
             this.calls.arm(this.now);
             this.settle();
-            if this.transport.http2.is_abandoned() {
+            // After all that may have set a time to wake at.
+            timed_out |= this.poll_time(cx);
+            if this.client_is_gone || this.transport.http2.is_abandoned() {
                 return Poll::Ready(());
             }
             match this.transport.poll_write(cx, this.now) {
@@ -184,20 +179,21 @@ impl<S: Io> Future for ServerConnection<S> {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
             // Writing makes room for more: the streams that had waited for it have news.
-            if this.transport.http2.has_events() {
-                continue;
-            }
-            if progress {
-                if reads < READS_PER_POLL {
-                    continue;
+            let mut news = timed_out || this.transport.http2.has_events();
+            if !news {
+                if reads == READS_PER_POLL {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
                 }
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                reading = this.transport.read_on(cx, this.now, reading);
+                news = matches!(reading, Reading::Came | Reading::Failed(_));
+                reads += u32::from(news);
             }
-            if this.calls.mailbox.sleep(cx.waker()) {
+            if !news && this.calls.mailbox.sleep(cx.waker()) {
                 this.transport.return_buffers();
                 return Poll::Pending;
             }
+            this.now = clock::now();
         }
     }
 }

@@ -75,3 +75,15 @@ impl Slots {
         self.0.iter().flatten().map(|slot| slot.key).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One for each open stream, beside its call and its messages.
+    #[test]
+    fn a_slot_is_small() {
+        assert!(size_of::<Option<Slot>>() <= 160, "{}", size_of::<Option<Slot>>());
+        assert!(size_of::<StreamPair>() <= 448, "{}", size_of::<StreamPair>());
+    }
+}

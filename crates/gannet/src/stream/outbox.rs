@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
 
 /// Above this many bytes in its outbox a sender waits; it is woken when the connection takes them.
-const HIGH_WATER_BYTES: usize = 64 * 1024;
-/// A sender that never waits lets others run after this much.
-const TURN_BYTES: usize = 32 * 1024;
-const TURN_MESSAGES: usize = 256;
+pub(crate) const HIGH_WATER_BYTES: usize = 128 * 1024;
+/// A sender that never waits lets others run after this much: the connection then writes it at once, and the more it has
+/// the less the system takes for it (16 KiB: 12.6 µs alone, 6.3 in fours, 5.5 in sixteens).
+const TURN_BYTES: usize = 128 * 1024;
+const TURN_MESSAGES: usize = 512;
 /// So much of a client's stream is kept to be sent again on another connection, until the server answers.
 const KEPT_BYTES: usize = 64 * 1024;
 

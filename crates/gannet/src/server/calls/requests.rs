@@ -6,7 +6,7 @@ use crate::compression::Received;
 use crate::server::request::CallHead;
 use crate::server::slot::{Running, Slot, State};
 use crate::stream::{Link, Side, StreamFacts, StreamPair};
-use crate::{CancelReason, Cancellation, Compression, Metadata, Status};
+use crate::{CancelReason, Compression, Metadata, Status};
 use bytes::Bytes;
 use gannet_core::{Deframer, Prefix};
 use gannet_http2::{Connection, Fields, StreamKey};
@@ -104,6 +104,7 @@ impl Calls {
             outgoing: self.server.outgoing(head.accepts),
             decompression: self.server.decompression(),
             accepts: head.accepts,
+            read_again: !self.server.chain.is_empty(),
         })
     }
 
@@ -136,24 +137,21 @@ impl Calls {
     fn start_gathered(&mut self, http2: &mut Connection, key: StreamKey) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let (head, deadline) = (slot.head, slot.deadline);
-        let running = State::Running(Running {
-            task: None,
-            cancellation: Cancellation::default(),
-            pair: None,
-            deframer: Deframer::new(0),
-            broken: true,
-            head_sent: false,
-        });
-        let State::Gathering { fields, message, .. } = std::mem::replace(&mut slot.state, running) else {
-            return;
-        };
+        let State::Gathering { fields, message, .. } = &mut slot.state else { return };
+        let request = message.take().map_or(Request::None, Request::One);
+        let fields = Arc::clone(fields);
         let Some(spec) = self.server.routes.get(head.route).map(|route| route.spec) else { return };
         let pair = spec.server_streaming.then(|| self.stream_pair(spec, &head, key));
-        let request = message.map_or(Request::None, Request::One);
         let call = self.call(spec, &head, deadline, fields, request, pair.clone());
-        if let Some(Slot { state: State::Running(running), .. }) = self.slots.get_mut(key) {
-            running.cancellation = call.cancellation();
-            running.pair = pair;
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.state = State::Running(Running {
+                task: None,
+                cancellation: call.cancellation(),
+                pair,
+                deframer: Deframer::new(0),
+                broken: true,
+                head_sent: false,
+            });
         }
         self.run(http2, key, head.route, call);
     }
