@@ -148,6 +148,47 @@ fn one_byte_at_a_time() {
 }
 
 /// Data that the peer's window holds back, and the trailers that wait behind it.
+/// RFC 9113 §5.2: streams with data to send take turns, a frame each.
+#[test]
+fn a_small_answer_beside_a_large_one_waits_for_a_few_frames() {
+    let now = Instant::now();
+    let wide = Config::default().max_concurrent_streams(2).receive_budget(256 << 20);
+    let (mut client, mut server) =
+        (Connection::client(wide, now), Connection::server(Config::default(), now));
+    let mut cuts = std::iter::repeat(64 * 1024);
+    let (large, small) = (client.open(&request(), true).unwrap(), client.open(&request(), true).unwrap());
+    for _ in 0..3 {
+        carry(now, &mut client, &mut server, &mut cuts);
+        carry(now, &mut server, &mut client, &mut cuts);
+    }
+    let asked = events().into_iter().filter_map(|event| match event {
+        Event::Headers { key, .. } => Some(key),
+        _ => None,
+    });
+    let mut answer = |server: &mut Connection, key, bytes: usize| {
+        let mut data = Output::new();
+        data.put_bytes(Bytes::from(vec![7; bytes]));
+        server.send_headers(key, &one(Name::Status, "200"), false);
+        server.send_data(key, &mut data);
+        server.send_trailers(key, &one(Name::GrpcStatus, "0"));
+        carry(now, server, &mut client, &mut cuts);
+    };
+    let asked: Vec<StreamKey> = asked.collect();
+    answer(&mut server, asked[0], 64 << 20);
+    events();
+    answer(&mut server, asked[1], 10);
+    let mut before = 0;
+    let seen = events().into_iter().any(|event| match event {
+        Event::Data { key, data, .. } if key == large => {
+            before += data.len();
+            false
+        }
+        Event::Data { key, .. } => key == small,
+        _ => false,
+    });
+    assert!(seen && before <= 2 * 16_384, "{before} bytes of the large answer came before the small one");
+}
+
 #[test]
 fn discarded_data_does_not_hold_up_the_end() {
     let now = Instant::now();

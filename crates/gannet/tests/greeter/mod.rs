@@ -189,6 +189,11 @@ impl Plain {
             call.set_trailer("x-why", "unread")?;
             return Err(Status::resource_exhausted("read faster"));
         }
+        if let Some(mibs) = request.0.strip_suffix(" MiB") {
+            for _ in 0..mibs.parse::<usize>().unwrap() {
+                responses.send(hello(&"x".repeat(1 << 20))).await?;
+            }
+        }
         for number in 0..request.0.parse::<u32>().unwrap_or_default() {
             responses.send(hello(&number.to_string())).await?;
         }
