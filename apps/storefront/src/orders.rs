@@ -210,7 +210,9 @@ mod tests {
         // More than windows and buffers take, and less than may wait.
         for number in 0..500 {
             for side in [Side::Sell, Side::Buy] {
-                offers.send(offer(&format!("{side:?}{number:0>110}"), side)).await.unwrap();
+                let product_id = "t".repeat(128);
+                let offer = OrderMatch { product_id, ..offer(&format!("{side:?}{number:0>110}"), side) };
+                offers.send(offer).await.unwrap();
             }
         }
         offers.finish();
