@@ -1,4 +1,5 @@
-//! Logs, metrics and traces of gannet's calls: interceptors for either side and all four kinds of calls.
+//! Logs, metrics and traces of gannet's calls: interceptors for either side and all four kinds of calls; and the load of
+//! a server as metrics.
 //!
 //! ```
 //! use gannet::Server;
@@ -16,10 +17,13 @@
 #![forbid(unsafe_code)]
 
 mod ending;
+mod load;
 mod log;
 mod metrics;
+mod recording;
 mod trace;
 
+pub use load::LoadMetrics;
 pub use log::Log;
 pub use metrics::{ClientMetrics, LATENCY_BUCKETS_SECONDS, SIZE_BUCKETS_BYTES, ServerMetrics};
 pub use trace::{Trace, TraceContext};

@@ -5,7 +5,7 @@
 
 use gannet::{Answer, Call, Channel, Interceptor, Next, Result, Server};
 use gannet_services::health::{Health, HealthCheckRequest, HealthClient};
-use gannet_telemetry::{ClientMetrics, Log, ServerMetrics, Trace, TraceContext};
+use gannet_telemetry::{ClientMetrics, LoadMetrics, Log, ServerMetrics, Trace, TraceContext};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -101,6 +101,26 @@ async fn a_servers_metrics() {
     ] {
         assert_eq!(all.get(&name).map(String::as_str), Some(value), "{name} in {all:#?}");
     }
+}
+
+/// What no call shows: the limits that peers have run into are there before anybody has.
+#[tokio::test]
+async fn a_servers_load() {
+    let (recorder, snapshot) = recorder();
+    let bound = server().max_connections_per_peer(1).bind(["127.0.0.1:0"]).await.unwrap();
+    let address = bound.addresses()[0].to_string();
+    let metrics = LoadMetrics::with_recorder(bound.handle(), recorder);
+    tokio::spawn(bound.serve());
+    metrics.report();
+    let all = snapshot();
+    assert_eq!(all["gannet.server.connections{}"], "0");
+    assert_eq!(all["gannet.server.limit_hits{limit=resets}"], "0");
+    let _first = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let mut second = tokio::net::TcpStream::connect(&address).await.unwrap();
+    // Refused: it is closed at once.
+    let _ = tokio::io::AsyncReadExt::read(&mut second, &mut [0]).await;
+    metrics.report();
+    assert_eq!(snapshot()["gannet.server.limit_hits{limit=connections_per_peer}"], "1");
 }
 
 #[tokio::test]

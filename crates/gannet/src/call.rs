@@ -12,7 +12,8 @@ pub use extensions::Extensions;
 use crate::compression::{Compression, DecompressionLimits, Encodings, Outgoing, Received, put_message};
 use crate::driver::clock;
 use crate::intercept::{Direction, Observers};
-use crate::stream::{COPIED_BELOW_BYTES, Side, StreamPair};
+use crate::server::{Charge, DecompressedData};
+use crate::stream::{Side, StreamPair};
 use crate::{
     Answer, Format, Messages, Metadata, MethodSpec, Output, Peer, Receiver, Reply, Result, Sender, Status,
 };
@@ -56,6 +57,8 @@ pub(crate) struct State {
     decompression: DecompressionLimits,
     accepts: Encodings,
     read_again: bool,
+    /// For the request, where it was decompressed.
+    charge: Option<Charge>,
 }
 
 /// What all calls of one connection share.
@@ -63,6 +66,8 @@ pub(crate) struct State {
 pub(crate) struct ConnectionFacts {
     pub(crate) peer: Peer,
     pub(crate) draining: watch::Receiver<bool>,
+    /// A server's account of what its calls hold decompressed.
+    pub(crate) decompressed: Option<Arc<DecompressedData>>,
 }
 
 /// What a handler reads: one message, which may be read again (an interceptor that retries), or a stream, once.
@@ -97,10 +102,8 @@ impl Request {
         let len = received.message.len();
         if !again {
             *self = Self::Read(len, received.compression);
-        } else if len < COPIED_BELOW_BYTES
-            && let Self::One(kept) = self
-        {
-            kept.message = Bytes::copy_from_slice(&received.message);
+        } else if let Self::One(kept) = self {
+            *kept = received.clone().detached();
         }
         Ok(received)
     }
@@ -321,7 +324,10 @@ impl Call {
     /// INTERNAL where the bytes are no such message, or an interceptor's refusal of it.
     pub fn request<M>(&mut self, messages: Messages<M>) -> Result<M> {
         let received = self.0.request.read(self.0.read_again)?;
-        let bytes = received.decompressed(self.0.decompression)?;
+        let bytes = match received.compression {
+            Compression::Identity => received.message,
+            _ => self.decompress(received)?,
+        };
         self.0.observers.see(self.0.spec, Direction::Request, &bytes)?;
         (messages.decode)(self.0.format, bytes)
     }
@@ -372,6 +378,17 @@ impl Call {
                 Ok(())
             }),
         }
+    }
+
+    fn decompress(&mut self, received: Received) -> Result<Bytes> {
+        let state = &mut *self.0;
+        // An interceptor may have had it read before.
+        state.charge = None;
+        let account = state.connection.as_ref().and_then(|connection| connection.decompressed.as_ref());
+        let Some(account) = account else { return received.decompressed(state.decompression) };
+        let (message, charge) = account.decompress(received, state.decompression)?;
+        state.charge = Some(charge);
+        Ok(message)
     }
 
     fn only_on_a_server(&self) -> Result<()> {

@@ -4,6 +4,7 @@ mod builder;
 mod calls;
 mod connection;
 mod deadlines;
+mod decompressed;
 mod dispatch;
 mod door;
 mod error;
@@ -33,6 +34,7 @@ pub use load::ServerLoad;
 pub use running::Bound;
 pub use shutdown::{ServerHandle, ShutdownReport};
 
+pub(crate) use decompressed::{Charge, DecompressedData};
 pub(crate) use dispatch::Ended;
 pub(crate) use door::HttpCommand;
 pub(crate) use shared::ServerShared;

@@ -8,26 +8,32 @@ mod inbox;
 mod outbox;
 mod receiver;
 mod sender;
+mod waiting;
 
-pub(crate) use inbox::{COPIED_BELOW_BYTES, Inbox};
+pub(crate) use inbox::Inbox;
 #[cfg(all(test, gannet_loom))]
 pub(crate) use outbox::HIGH_WATER_BYTES;
 pub(crate) use outbox::Outbox;
 pub use receiver::{IntoStream, Receiver};
 pub use sender::Sender;
+pub(crate) use waiting::COPIED_BELOW_BYTES;
 
-use crate::compression::{DecompressionLimits, Outgoing};
+use crate::compression::{DecompressionLimits, Outgoing, Received};
 use crate::driver::Mailbox;
 use crate::intercept::{Direction, Observers};
-use crate::{Format, MethodSpec, Status};
+use crate::server::{Charge, DecompressedData};
+use crate::{Compression, Format, MethodSpec, Result, Status};
+use bytes::Bytes;
 use gannet_http2::StreamKey;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Both directions of one streaming call, in one allocation.
 pub(crate) struct StreamPair {
     pub(crate) facts: StreamFacts,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: Inbox,
+    /// For the message that its reader has now, where that came compressed.
+    charge: Mutex<Option<Charge>>,
 }
 
 /// What a stream's two ends know of their call.
@@ -38,6 +44,8 @@ pub(crate) struct StreamFacts {
     pub(crate) observers: Observers,
     pub(crate) outgoing: Outgoing,
     pub(crate) decompression: DecompressionLimits,
+    /// A server's account of what is decompressed.
+    pub(crate) decompressed: Option<Arc<DecompressedData>>,
 }
 
 /// Which end of a call it is.
@@ -71,7 +79,7 @@ impl StreamPair {
         if facts.side == Side::Client {
             outbox.keep();
         }
-        Arc::new(Self { facts, outbox, inbox: Inbox::default() })
+        Arc::new(Self { facts, outbox, inbox: Inbox::default(), charge: Mutex::default() })
     }
 
     /// Joins the stream to its place on a connection.
@@ -84,7 +92,7 @@ impl StreamPair {
     ///
     /// # Errors
     /// FAILED_PRECONDITION where requests have been sent or answers read that can't be taken back.
-    pub(crate) fn restart(&self) -> crate::Result<()> {
+    pub(crate) fn restart(&self) -> Result<()> {
         if !self.inbox.is_attached() {
             return Ok(());
         }
@@ -96,8 +104,28 @@ impl StreamPair {
         Ok(())
     }
 
+    /// A message as it was before it was compressed.
+    fn decompress(&self, received: Received) -> Result<Bytes> {
+        match &self.facts.decompressed {
+            Some(account) if received.compression != Compression::Identity => {
+                let (message, charge) = account.decompress(received, self.facts.decompression)?;
+                *self.lock_charge() = Some(charge);
+                Ok(message)
+            }
+            _ => received.decompressed(self.facts.decompression),
+        }
+    }
+
+    fn done_with_message(&self) {
+        *self.lock_charge() = None;
+    }
+
+    fn lock_charge(&self) -> std::sync::MutexGuard<'_, Option<Charge>> {
+        self.charge.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// The call is over: what is still sent errs, what is still received ends with `how`.
-    pub(crate) fn end(&self, how: crate::Result<()>) {
+    pub(crate) fn end(&self, how: Result<()>) {
         self.outbox.end(how.clone());
         self.inbox.end(how);
     }

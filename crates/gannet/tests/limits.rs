@@ -4,8 +4,9 @@
 
 mod greeter;
 
-use gannet::{Channel, Code, Http2Config, Server};
+use gannet::{Channel, Code, Http2Config, Server, ServerHandle};
 use greeter::{GreeterClient, GreeterServer, Plain, hello};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A client of a server on a free port, both with these limits.
@@ -128,7 +129,7 @@ async fn connections_of_one_peer() {
     let mut third = tokio::net::TcpStream::connect(&address).await.unwrap();
     let mut byte = [0; 1];
     assert_eq!(tokio::io::AsyncReadExt::read(&mut third, &mut byte).await.unwrap_or(0), 0);
-    assert!(handle.load().limit_hits.contains(&("connections_per_peer", 1)));
+    assert_eq!(hits(&handle, "connections_per_peer"), 1);
     drop(kept);
     let client = GreeterClient::new(Channel::new(&format!("ipv4:{address}")).unwrap());
     let mut tries = 0;
@@ -138,4 +139,89 @@ async fn connections_of_one_peer() {
         assert!(tries < 200);
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// How often a limit was run into.
+fn hits(handle: &ServerHandle, limit: &str) -> u64 {
+    let hits = handle.load().limit_hits;
+    hits.iter().find(|(name, _)| *name == limit).map(|(_, hits)| *hits).unwrap()
+}
+
+/// Waits for what another task of this process is about to do.
+async fn until(mut done: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !done().await {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap();
+}
+
+/// Small messages that unfold to large ones, in calls that wait: so much of it and no more, and others are served.
+#[cfg(feature = "gzip")]
+#[tokio::test]
+async fn decompressed_data_of_a_connection_is_bounded() {
+    let plain = Arc::new(Plain::default());
+    let server = Server::new().max_decoded_message(1 << 20).decompressed_budget(3 << 20);
+    let bound = server.add(GreeterServer::from_arc(Arc::clone(&plain))).bind(["127.0.0.1:0"]).await.unwrap();
+    let target = format!("ipv4:{}", bound.addresses()[0]);
+    let handle = bound.handle();
+    tokio::spawn(bound.serve());
+    let connect = || {
+        let channel = Channel::builder(&target).unwrap().compression(gannet::Compression::Gzip);
+        GreeterClient::new(channel.build())
+    };
+    let (hoarder, other) = (connect(), connect());
+    let (waits, ends) = (hello(&format!("for ever{}", "x".repeat(900_000))), hello(&"x".repeat(900_000)));
+    let mut unary = Vec::new();
+    for _ in 0..2 {
+        unary.push(tokio::spawn(hoarder.greet(waits.clone())));
+        plain.begun().await;
+    }
+    let mut stream = hoarder.batch();
+    stream.send(waits.clone()).await.unwrap();
+    plain.begun().await;
+    assert!(handle.load().held_bytes >= 3 * 900_000);
+
+    let refused = hoarder.greet(ends.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    assert!(refused.message().contains("decompressed messages"), "{refused}");
+    let mut refused = hoarder.batch();
+    refused.send(ends.clone()).await.unwrap();
+    assert_eq!(refused.finish().await.unwrap_err().code(), Code::ResourceExhausted);
+    assert_eq!(hits(&handle, "decompressed_data"), 2);
+    // What is not compressed, and what is another's, goes on.
+    hoarder.greet(hello("you")).await.unwrap();
+    other.greet(ends.clone()).await.unwrap();
+
+    drop(stream);
+    unary.pop().unwrap().abort();
+    until(async || hoarder.greet(ends.clone()).await.is_ok()).await;
+    unary.iter().for_each(|call| call.abort());
+    // A connection reports what it holds in steps.
+    until(async || handle.load().held_bytes < 64 * 1024).await;
+}
+
+/// Requests that are too large, in one piece, in a stream, and only once they are decompressed: each is counted.
+#[cfg(feature = "gzip")]
+#[tokio::test]
+async fn requests_that_are_too_large_are_counted() {
+    let server = Server::new().max_decoded_message(10_000).add(GreeterServer::new(Plain::default()));
+    let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
+    let target = format!("ipv4:{}", bound.addresses()[0]);
+    let handle = bound.handle();
+    tokio::spawn(bound.serve());
+    let client = GreeterClient::new(Channel::new(&target).unwrap());
+    let large = hello(&"x".repeat(20_000));
+    let mut batch = client.batch();
+    batch.send(large.clone()).await.unwrap();
+    let ends = [
+        client.greet(large.clone()).await.unwrap_err(),
+        batch.finish().await.unwrap_err(),
+        client.greet(large).compression(gannet::Compression::Gzip).await.unwrap_err(),
+    ];
+    for status in ends {
+        assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+    }
+    assert_eq!(hits(&handle, "message_size"), 3);
 }

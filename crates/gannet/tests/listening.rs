@@ -327,7 +327,7 @@ async fn child_without_descriptors() {
     }
     let (sender, mut events) = tokio::sync::mpsc::unbounded_channel();
     let server = Server::new().observe(move |event| drop(sender.send(event.to_string())));
-    let (addresses, _handle) = start(server, ["127.0.0.1:0"]).await;
+    let (addresses, handle) = start(server, ["127.0.0.1:0"]).await;
     let address = tcp(&addresses[0]);
     // A client outside of this process would have descriptors of its own; here both ends are used up together.
     let mut sockets = Vec::new();
@@ -346,6 +346,7 @@ async fn child_without_descriptors() {
         event.contains("no connection can be accepted now: ") && event.contains("Too many open files"),
         "{event}"
     );
+    assert!(handle.load().limit_hits.iter().any(|(limit, hits)| *limit == "accept" && *hits > 0));
     drop(sockets);
     assert!(who(&format!("ipv4:{address}")).await.unwrap().starts_with("127.0.0.1:"));
 }

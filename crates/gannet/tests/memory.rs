@@ -5,12 +5,12 @@
 
 mod greeter;
 
-use gannet::{Channel, ListenAddress, Server};
+use gannet::{Channel, ListenAddress, Server, ServerHandle};
 use greeter::{GreeterClient, GreeterServer, Plain, hello};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Counts what the threads allocate that asked for it.
@@ -113,6 +113,65 @@ fn memory_of_a_thousand_idle_chats() {
         let each = (LIVE_BYTES.load(Ordering::Relaxed) - before) as usize / (CHATS - 1);
         println!("{each} bytes for both ends of an idle chat");
         assert!(each <= 6 * 1024, "{each} bytes for both ends of an idle chat");
+    });
+}
+
+/// A server and its client, in one process, over a socket.
+async fn over_a_socket() -> (GreeterClient, Arc<Plain>, ServerHandle) {
+    let plain = Arc::new(Plain::default());
+    let server = Server::new().add(GreeterServer::from_arc(Arc::clone(&plain)));
+    let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
+    let channel = Channel::new(&format!("ipv4:{}", bound.addresses()[0])).unwrap();
+    let handle = bound.handle();
+    tokio::spawn(bound.serve());
+    (GreeterClient::new(channel), plain, handle)
+}
+
+/// Requests of a few bytes that come one by one, to a handler that waits: none keeps the buffer that it was read into.
+#[test]
+fn memory_of_calls_that_wait() {
+    const CALLS: usize = 200;
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, plain, _handle) = over_a_socket().await;
+        let mut calls = Vec::new();
+        let mut before = 0;
+        for number in 0..=CALLS {
+            calls.push(tokio::spawn(client.greet(hello("for ever"))));
+            plain.begun().await;
+            if number == 0 {
+                before = LIVE_BYTES.load(Ordering::Relaxed);
+            }
+        }
+        let each = (LIVE_BYTES.load(Ordering::Relaxed) - before) as usize / CALLS;
+        println!("{each} bytes for both ends of a call that waits");
+        assert!(each <= 10 * 1024, "{each} bytes for both ends of a call that waits");
+    });
+}
+
+/// Messages of one byte that nobody reads cost their windows six bytes each, and not many times that in memory.
+#[test]
+fn memory_of_tiny_messages_that_nobody_reads() {
+    const MESSAGES: usize = 20_000;
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, plain, handle) = over_a_socket().await;
+        let (mut outbound, _inbound) = client.chat().await.unwrap();
+        outbound.send(hello("for ever")).await.unwrap();
+        plain.begun().await;
+        let before = LIVE_BYTES.load(Ordering::Relaxed);
+        for _ in 0..MESSAGES {
+            outbound.send(hello("x")).await.unwrap();
+        }
+        // As many as the window lets through.
+        while handle.load().held_bytes < 48 * 1024 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        let all = (LIVE_BYTES.load(Ordering::Relaxed) - before) as usize;
+        println!("{all} bytes for {MESSAGES} messages of one byte at both ends");
+        assert!(all <= 3 * 6 * MESSAGES, "{all} bytes for {MESSAGES} messages of one byte at both ends");
     });
 }
 

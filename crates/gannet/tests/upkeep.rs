@@ -10,7 +10,7 @@
 
 mod greeter;
 
-use gannet::{Channel, Code, ListenAddress, Server};
+use gannet::{Channel, Code, ListenAddress, Server, ServerHandle};
 use gannet_http2::{Config, Connection, Event, Fields, Name, Output, StreamKey};
 use greeter::{GreeterClient, GreeterServer, Plain, hello};
 use std::net::SocketAddr;
@@ -23,12 +23,13 @@ const SECOND: Duration = Duration::from_secs(1);
 /// How long a test waits for bytes, by the clock of the machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn start(server: Server) -> (SocketAddr, Arc<Plain>) {
+async fn start(server: Server) -> (SocketAddr, Arc<Plain>, ServerHandle) {
     let plain = Arc::new(Plain::default());
     let bound = server.add(GreeterServer::from_arc(Arc::clone(&plain))).bind(["127.0.0.1:0"]).await.unwrap();
     let ListenAddress::Tcp(address) = bound.addresses()[0].clone() else { panic!("not TCP") };
+    let handle = bound.handle();
     tokio::spawn(bound.serve());
-    (address, plain)
+    (address, plain, handle)
 }
 
 /// The other end of a connection, by hand: it says only what the test says.
@@ -216,7 +217,7 @@ async fn settle(hand: &mut Hand) {
 /// gRFC A9: the same for a server, with calls or without.
 #[tokio::test]
 async fn a_server_gives_up_a_client_that_vanished() {
-    let (address, plain) =
+    let (address, plain, handle) =
         start(Server::new().keepalive_interval(30 * SECOND).keepalive_timeout(5 * SECOND)).await;
     let (mut idle, mut calling) = (Hand::client(address).await, Hand::client(address).await);
     calling.call("for ever").await;
@@ -235,12 +236,13 @@ async fn a_server_gives_up_a_client_that_vanished() {
     advance(6 * SECOND).await;
     assert_eq!(calling.read().await, [Seen::Closed]);
     assert_eq!(plain.cancelled().await, gannet::CancelReason::ConnectionLost);
+    assert!(handle.load().limit_hits.contains(&("keepalive_time", 2)));
 }
 
 /// gRFC A9: too_many_pings, and a client that heeds it.
 #[tokio::test]
 async fn a_client_that_asks_too_often_is_ended() {
-    let (address, _) = start(Server::new()).await;
+    let (address, _, handle) = start(Server::new()).await;
     let mut client = Hand::client(address).await;
     for _ in 0..3 {
         client.http2.ping([0; 8]);
@@ -250,9 +252,10 @@ async fn a_client_that_asks_too_often_is_ended() {
     client.http2.ping([0; 8]);
     client.write().await;
     client.sees(Seen::GoAway("too_many_pings".to_owned())).await;
+    assert!(handle.load().limit_hits.contains(&("pings", 1)));
 
     // Where it is allowed it is.
-    let (address, _) = start(Server::new().min_ping_interval(Duration::ZERO).pings_without_calls()).await;
+    let (address, ..) = start(Server::new().min_ping_interval(Duration::ZERO).pings_without_calls()).await;
     let mut client = Hand::client(address).await;
     for _ in 0..10 {
         client.http2.ping([0; 8]);
@@ -300,7 +303,7 @@ async fn a_client_that_is_told_asks_half_as_often() {
 #[tokio::test]
 async fn an_old_connection_drains_and_then_is_cut() {
     let server = Server::new().max_connection_age(100 * SECOND).max_connection_age_grace(10 * SECOND);
-    let (address, plain) = start(server).await;
+    let (address, plain, _) = start(server).await;
     let mut client = Hand::client(address).await;
     client.call("for ever").await;
     plain.begun().await;
@@ -320,7 +323,7 @@ async fn an_old_connection_drains_and_then_is_cut() {
 /// gRFC A9: only connections without a call are idle.
 #[tokio::test]
 async fn an_idle_connection_is_ended() {
-    let (address, plain) = start(Server::new().max_connection_idle(60 * SECOND)).await;
+    let (address, plain, _) = start(Server::new().max_connection_idle(60 * SECOND)).await;
     let (mut idle, mut busy) = (Hand::client(address).await, Hand::client(address).await);
     busy.call("for ever").await;
     plain.begun().await;

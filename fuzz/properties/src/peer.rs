@@ -96,7 +96,7 @@ impl Peer {
     fn section(&mut self, wire: &mut Vec<u8>, id: u32, fields: &Fields, ends: bool) {
         let mut block = Vec::new();
         self.encoder.encode(fields, &mut block);
-        put_frame(wire, wire::HEADERS, wire::END_HEADERS | u8::from(ends) * wire::END_STREAM, id, &block);
+        put_frame(wire, wire::HEADERS, wire::END_HEADERS | (u8::from(ends) * wire::END_STREAM), id, &block);
     }
 
     fn speak_freely(&mut self, choices: &mut Choices<'_>, wire: &mut Vec<u8>) {

@@ -1,8 +1,9 @@
 //! The instruments of each method, registered once.
 
 use crate::ending::Ending;
+use crate::recording::{METADATA, with};
 use gannet::{Direction, MethodSpec};
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
+use metrics::{Counter, Gauge, Histogram, Key, Label, Recorder, Unit};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -125,15 +126,6 @@ impl Method {
                 received: histogram(self.names.received),
             }
         })
-    }
-}
-
-static METADATA: Metadata<'static> = Metadata::new("gannet", Level::INFO, None);
-
-fn with<T>(recorder: Option<&(dyn Recorder + Send + Sync)>, act: impl FnOnce(&dyn Recorder) -> T) -> T {
-    match recorder {
-        Some(recorder) => act(recorder),
-        None => metrics::with_recorder(act),
     }
 }
 

@@ -47,6 +47,7 @@ pub(super) fn take() -> Box<State> {
             decompression: DecompressionLimits::default(),
             accepts: Encodings::default(),
             read_again: false,
+            charge: None,
         })
     })
 }
@@ -61,6 +62,7 @@ pub(super) fn give_back(mut state: Box<State>) {
     state.observers = Observers::default();
     state.extensions.clear();
     state.connection = None;
+    state.charge = None;
     if !state.cancellation.is_unused() {
         state.cancellation = Cancellation::default();
     }

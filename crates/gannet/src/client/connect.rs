@@ -132,7 +132,7 @@ impl Connector {
         let (never, draining) = watch::channel(false);
         // A client's calls never see a drain: the sender is gone, which `Call::draining` takes for that.
         drop(never);
-        let facts = Arc::new(ConnectionFacts { peer: peer.clone(), draining });
+        let facts = Arc::new(ConnectionFacts { peer: peer.clone(), draining, decompressed: None });
         let (ready, settled) = oneshot::channel();
         let connection =
             ClientConnection::new(socket, channel, facts, (Arc::clone(&mailbox), ready), clock::now());

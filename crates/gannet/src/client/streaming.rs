@@ -194,6 +194,7 @@ async fn open(
         observers: channel.chain().observers().clone(),
         outgoing,
         decompression: channel.decompression(),
+        decompressed: None,
     });
     let call = CallState {
         channel: channel.clone(),

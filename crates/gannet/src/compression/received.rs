@@ -1,6 +1,7 @@
 //! Messages as they came.
 
 use super::{Broken, Compression};
+use crate::stream::COPIED_BELOW_BYTES;
 use crate::{Result, Status};
 use bytes::Bytes;
 use gannet_core::Frame;
@@ -48,6 +49,14 @@ impl Received {
     pub(crate) fn of(frame: Frame, encoding: Compression) -> Self {
         let compression = if frame.compressed { encoding } else { Compression::Identity };
         Self { message: frame.message, compression }
+    }
+
+    /// In memory of its own where it is a small slice of the read buffer.
+    pub(crate) fn detached(mut self) -> Self {
+        if self.message.len() < COPIED_BELOW_BYTES {
+            self.message = Bytes::copy_from_slice(&self.message);
+        }
+        self
     }
 
     /// The message as it was before it was compressed.

@@ -30,6 +30,7 @@ pub struct Server {
     routes: Routes,
     chain: Chain,
     limits: CallLimits,
+    decompressed_budget: usize,
     compression: CompressionSettings,
     deadlines: DeadlineLimits,
     http2: gannet_http2::Config,
@@ -68,6 +69,7 @@ impl Server {
                 max_decoded_message: DEFAULT_MESSAGE_LIMIT_BYTES,
                 max_encoded_message: usize::MAX,
             },
+            decompressed_budget: 64 * 1024 * 1024,
             compression: CompressionSettings::default(),
             deadlines: DeadlineLimits::default(),
             http2: gannet_http2::Config::default(),
@@ -126,6 +128,16 @@ impl Server {
     }
 
     compression_setters!(compression);
+
+    /// The most bytes of decompressed messages that the calls of one connection may hold together: a request until its
+    /// call has ended, a message of a stream until the next is asked for. Default 64 MiB, and never less than
+    /// [`Server::max_decoded_message`]. Above it a call whose message would be decompressed ends with RESOURCE_EXHAUSTED.
+    /// What comes uncompressed is bounded by its windows ([`Http2Config::receive_budget`](crate::Http2Config)).
+    #[must_use]
+    pub fn decompressed_budget(mut self, bytes: usize) -> Self {
+        self.decompressed_budget = bytes;
+        self
+    }
 
     /// The longest that a unary call may take, from its first header, where its client set no earlier deadline. Default
     /// none.
@@ -383,6 +395,8 @@ impl Server {
         Ok(Arc::new(ServerShared {
             routes: self.routes,
             chain: self.chain,
+            // One message within its limit always fits.
+            decompressed_budget: self.decompressed_budget.max(self.limits.max_decoded_message),
             limits: self.limits,
             compression: self.compression,
             deadlines: self.deadlines,

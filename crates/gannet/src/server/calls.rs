@@ -3,6 +3,8 @@
 mod answers;
 mod requests;
 
+use super::decompressed::DecompressedData;
+use super::load::ServerLimit;
 use super::request::{Disposition, KnownHeads};
 use super::response::Responses;
 use super::shared::ServerShared;
@@ -35,7 +37,9 @@ pub(super) struct Calls {
 
 impl Calls {
     pub(super) fn new(server: Arc<ServerShared>, peer: Peer, mailbox: Arc<Mailbox>) -> Self {
-        let facts = ConnectionFacts { peer, draining: server.draining.subscribe() };
+        let decompressed = DecompressedData::new(server.decompressed_budget, Arc::clone(&server.load));
+        let draining = server.draining.subscribe();
+        let facts = ConnectionFacts { peer, draining, decompressed: Some(decompressed) };
         Self {
             responses: Responses::new(server.compression.accepted),
             server,
@@ -151,7 +155,9 @@ impl Calls {
         match &mut slot.state {
             State::Gathering { .. } => self.gather(http2, now, key, data, end_stream),
             State::Running(running) => {
-                Self::stream_data(http2, key, slot.head.compression, running, data, end_stream);
+                if Self::stream_data(http2, key, slot.head.compression, running, data, end_stream).is_err() {
+                    self.server.load.count(ServerLimit::MessageSize);
+                }
             }
             State::Http(stream) => stream.data(http2, key, data, end_stream),
         }

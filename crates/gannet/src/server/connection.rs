@@ -1,7 +1,7 @@
 //! The task of one server connection: bytes in, calls, bytes out.
 
 use super::calls::Calls;
-use super::load::{Holding, LOOK_AGAIN, Load};
+use super::load::{Holding, LOOK_AGAIN, Load, ServerLimit};
 use super::shared::ServerShared;
 use crate::Peer;
 use crate::driver::{Command, Io, Mailbox, Reading, Transport, Upkeep, UpkeepAction, clock, random};
@@ -95,6 +95,7 @@ impl<S: Io> ServerConnection<S> {
     fn pinged(&mut self, moved: bool) {
         let has_calls = self.transport.http2.open_streams() > 0;
         if self.pings.ping(self.now, has_calls, moved) {
+            self.load.count(ServerLimit::Pings);
             self.transport.http2.close(ErrorCode::ENHANCE_YOUR_CALM, "too_many_pings");
         }
     }
@@ -115,6 +116,7 @@ impl<S: Io> ServerConnection<S> {
             match action {
                 UpkeepAction::Ping => http2.ping(KEEPALIVE_PING),
                 UpkeepAction::PeerIsGone => {
+                    self.load.count(ServerLimit::KeepaliveTime);
                     self.client_is_gone = true;
                     break;
                 }

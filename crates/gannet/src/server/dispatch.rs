@@ -7,7 +7,7 @@ use crate::{Answer, Result, Service, Status};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 use tokio::task::unconstrained;
@@ -112,6 +112,8 @@ pub(super) struct Inline {
     /// Moving average of the first poll's time in nanoseconds; 0 before the first measure.
     average: AtomicU32,
     calls: AtomicU32,
+    /// The last first poll was pending.
+    waits: AtomicBool,
 }
 
 /// What is to be done with one call of a method.
@@ -142,6 +144,18 @@ impl Inline {
             };
         }
         if call.is_multiple_of(Self::MEASURED_EVERY) { Dispatch::Measured } else { Dispatch::Here }
+    }
+
+    /// Whether the next call is likely to outlive its first poll.
+    pub(super) fn waits(&self) -> bool {
+        self.waits.load(Ordering::Relaxed)
+    }
+
+    /// How a first poll went.
+    pub(super) fn polled(&self, waits: bool) {
+        if waits != self.waits() {
+            self.waits.store(waits, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn measured(&self, since: Instant, longest_nanos: u32) {

@@ -189,6 +189,7 @@ impl Calls {
             observers: Default::default(),
             outgoing: Default::default(),
             decompression: Default::default(),
+            decompressed: None,
         });
         pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
         let responder =

@@ -3,6 +3,7 @@
 use super::connection::ServerConnection;
 use super::events::ServerEvent;
 use super::listener::Accepted;
+use super::load::ServerLimit;
 use super::proxy_protocol::{self, Parsed};
 use super::shared::ServerShared;
 use crate::Peer;
@@ -112,7 +113,7 @@ pub(super) async fn serve_connection(accepted: Accepted, server: Arc<ServerShare
         Ok(Ok(Greeted::Nothing)) => return,
         Ok(Err(error)) => error,
         Err(_) => {
-            server.load.count_handshake_time();
+            server.load.count(ServerLimit::HandshakeTime);
             HandshakeError::TimedOut(limit)
         }
     };

@@ -23,13 +23,13 @@ impl Default for LoadLimits {
 }
 
 /// A server's load now, and the limits that peers have run into since it began. Made by
-/// [`ServerHandle::load`](super::ServerHandle::load), for a metric to show.
+/// [`ServerHandle::load`](super::ServerHandle::load); `gannet-telemetry` shows it as metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServerLoad {
     /// Connections that are open, those that are only beginning included.
     pub connections: usize,
-    /// Bytes that they hold: received and not read, or waiting to be sent.
+    /// Bytes that they hold: received and not read, decompressed and still with a handler, or waiting to be sent.
     pub held_bytes: usize,
     /// How often each limit was run into, by its name.
     pub limit_hits: Vec<(&'static str, u64)>,
@@ -37,13 +37,33 @@ pub struct ServerLoad {
 
 /// The limits of the server itself, beside those of its connections ([`Limit`]).
 #[derive(Clone, Copy)]
-enum ServerLimit {
+pub(crate) enum ServerLimit {
+    /// Nobody was accepted for a while, because there were as many connections as there may be.
     Connections,
     ConnectionsPerPeer,
     HandshakeTime,
+    /// A keepalive PING was not answered in time.
+    KeepaliveTime,
+    /// A client sent keepalive PINGs too often.
+    Pings,
+    /// The system gave no connection, for want of file descriptors or memory.
+    Accept,
+    /// A request message was larger than it may be, as it came or decompressed.
+    MessageSize,
+    /// The calls of a connection held as much decompressed data as they may.
+    DecompressedData,
 }
 
-const SERVER_LIMITS: [&str; 3] = ["connections", "connections_per_peer", "handshake_time"];
+const SERVER_LIMITS: [&str; 8] = [
+    "connections",
+    "connections_per_peer",
+    "handshake_time",
+    "keepalive_time",
+    "pings",
+    "accept",
+    "message_size",
+    "decompressed_data",
+];
 
 /// The shared account. Connections write to it when what they hold changes by much, and read one flag in a turn.
 #[derive(Debug)]
@@ -122,17 +142,21 @@ impl Load {
         self.hits[limit as usize].fetch_add(count.into(), Ordering::Relaxed);
     }
 
-    /// Nobody was accepted for a while, because there were as many connections as there may be.
-    pub(super) fn count_connections(&self) {
-        self.count(ServerLimit::Connections);
-    }
-
-    pub(super) fn count_handshake_time(&self) {
-        self.count(ServerLimit::HandshakeTime);
-    }
-
-    fn count(&self, limit: ServerLimit) {
+    pub(crate) fn count(&self, limit: ServerLimit) {
         self.server_hits[limit as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many bytes more are held, or fewer where the number is negative.
+    pub(super) fn change_held(&self, change: isize) {
+        self.held.fetch_add(change as usize, Ordering::SeqCst);
+        loop {
+            let over = self.held.load(Ordering::SeqCst) > self.limits.memory;
+            if over == self.under_pressure.load(Ordering::SeqCst) {
+                return;
+            }
+            // And once more: another connection may have changed the sum meanwhile.
+            self.under_pressure.store(over, Ordering::SeqCst);
+        }
     }
 
     pub(super) fn snapshot(&self, connections: usize) -> ServerLoad {
@@ -163,14 +187,8 @@ impl Holding {
     }
 
     fn settle(&mut self, held: usize) {
-        let change = held.wrapping_sub(self.reported);
-        let before = self.load.held.fetch_add(change, Ordering::Relaxed);
+        self.load.change_held(held.wrapping_sub(self.reported) as isize);
         self.reported = held;
-        let most = self.load.limits.memory;
-        let over = before.wrapping_add(change) > most;
-        if over != self.load.is_under_pressure() {
-            self.load.under_pressure.store(over, Ordering::Relaxed);
-        }
     }
 }
 

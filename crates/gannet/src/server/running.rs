@@ -2,6 +2,7 @@
 
 use super::events::ServerEvent;
 use super::listener::{Accepting, Listener};
+use super::load::ServerLimit;
 use super::shared::ServerShared;
 use super::shutdown::{EndOnDrop, ServerHandle, ShutdownReport};
 use super::{ListenAddress, ServeError};
@@ -94,6 +95,7 @@ async fn accept_for_ever(listener: Listener, handle: ServerHandle) {
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
+                handle.shared().load.count(ServerLimit::Accept);
                 observer.tell(&ServerEvent::AcceptFailed { error: &error });
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }

@@ -4,7 +4,7 @@ use super::events::ServerEvent;
 use super::handshake::serve_connection;
 use super::listen::How;
 use super::listener::Accepted;
-use super::load::ServerLoad;
+use super::load::{ServerLimit, ServerLoad};
 use super::shared::ServerShared;
 use crate::driver::{Command, Mailbox, Socket};
 use crate::{Lifecycle, Peer, PeerAddress};
@@ -145,7 +145,7 @@ impl ServerHandle {
         shared.load.room().await;
         let most = shared.max_connections;
         if *self.0.open.borrow() >= most {
-            shared.load.count_connections();
+            shared.load.count(ServerLimit::Connections);
             // The sender is in the handle, so this can't fail.
             let _ = self.0.open.subscribe().wait_for(|open| *open < most).await;
         }

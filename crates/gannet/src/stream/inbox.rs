@@ -1,16 +1,12 @@
 //! Whole messages that have come and wait to be read.
 
 use super::Link;
+use super::waiting::Waiting;
 use crate::compression::Received;
 use crate::driver::lock::{Mutex, MutexGuard};
 use crate::{Metadata, Result, Status};
-use bytes::Bytes;
-use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
 
-/// A slice of the read buffer smaller than this is copied out when it has to wait, so that one byte never pins the
-/// whole buffer.
-pub(crate) const COPIED_BELOW_BYTES: usize = 4 * 1024;
 /// Credit is given back in pieces of at least this many bytes, or when a message waits for it.
 const CREDIT_BATCH_BYTES: usize = 16 * 1024;
 /// A message that needs no more than this is on its way before its reader asks for it.
@@ -24,8 +20,7 @@ pub(crate) struct Inbox(Mutex<Incoming>);
 
 #[derive(Default)]
 struct Incoming {
-    /// Each with what it costs on the flow-control windows.
-    messages: VecDeque<(Received, usize)>,
+    messages: Waiting,
     /// The peer's first metadata (a client's inbox).
     headers: Option<Metadata>,
     /// The peer's last metadata (a client's inbox).
@@ -78,16 +73,13 @@ impl Inbox {
 
     /// A message has come whole, at the cost of so many bytes of window. Says how much credit can be given back at
     /// once, because nobody will read it.
-    pub(crate) fn push(&self, mut received: Received, cost: usize) -> usize {
+    pub(crate) fn push(&self, received: Received, cost: usize) -> usize {
         let mut incoming = self.lock();
         if incoming.closed {
             return cost;
         }
         incoming.message_bytes += received.message.len() as u64;
-        if received.message.len() < COPIED_BELOW_BYTES {
-            received.message = Bytes::copy_from_slice(&received.message);
-        }
-        incoming.messages.push_back((received, cost));
+        incoming.messages.push(received, cost);
         incoming.wake();
         0
     }
@@ -160,7 +152,7 @@ impl Inbox {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if let Some((message, cost)) = incoming.messages.pop_front() {
+        if let Some((message, cost)) = incoming.messages.pop() {
             incoming.turn_messages += 1;
             incoming.credit += cost;
             let starving = incoming.messages.is_empty() && std::mem::take(&mut incoming.starving);
@@ -216,8 +208,7 @@ impl Inbox {
     pub(crate) fn close(&self, reset: bool) {
         let mut incoming = self.lock();
         incoming.closed = true;
-        incoming.credit += incoming.messages.iter().map(|(_, cost)| cost).sum::<usize>();
-        incoming.messages = VecDeque::new();
+        incoming.credit += incoming.messages.clear();
         incoming.abandoned = reset && incoming.ended.is_none();
         if incoming.credit > 0 || incoming.abandoned {
             incoming.announce();

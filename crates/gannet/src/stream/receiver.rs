@@ -60,10 +60,13 @@ impl<M> Receiver<M> {
     }
 
     fn poll_next_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<M>>> {
+        if self.compression != Compression::Identity {
+            self.pair.done_with_message();
+        }
         let Some(received) = ready!(self.pair.inbox.poll_next(cx))? else { return Poll::Ready(Ok(None)) };
         let facts = &self.pair.facts;
         self.compression = received.compression;
-        let bytes = received.decompressed(facts.decompression)?;
+        let bytes = self.pair.decompress(received)?;
         facts.observers.see(facts.spec, facts.side.receives(), &bytes)?;
         Poll::Ready((self.messages.decode)(facts.format, bytes).map(Some))
     }

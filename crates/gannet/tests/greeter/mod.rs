@@ -160,7 +160,7 @@ impl Plain {
                 panic!("on purpose");
             }
             "wait" => tokio::time::sleep(Duration::from_millis(50)).await,
-            "for ever" => self.run_for_ever(call).await,
+            text if text.starts_with("for ever") => self.run_for_ever(call).await,
             "refuse" => {
                 call.set_trailer("x-why", "because")?;
                 return Err(Status::not_found("no such person: ä\n%"));
@@ -203,7 +203,7 @@ impl Plain {
     async fn batch(&self, call: &mut Call, mut requests: Receiver<Hello>) -> Result<Hello> {
         let mut all = String::new();
         while let Some(Hello(text)) = requests.next().await? {
-            if text == "for ever" {
+            if text.starts_with("for ever") {
                 self.run_for_ever(call).await;
             }
             all.push_str(&text);

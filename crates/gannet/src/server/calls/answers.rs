@@ -33,6 +33,9 @@ impl Calls {
                 first
             }
         };
+        if dispatch != Dispatch::Spawned {
+            route.inline.polled(matches!(first, FirstPoll::Pending(_)));
+        }
         match first {
             FirstPoll::Done(ended) => self.finish(http2, key, ended),
             FirstPoll::Pending(future) => {

@@ -3,10 +3,11 @@
 use super::Calls;
 use crate::call::{Call, Opening, Request};
 use crate::compression::Received;
+use crate::server::load::ServerLimit;
 use crate::server::request::CallHead;
 use crate::server::slot::{Running, Slot, State};
 use crate::stream::{Link, Side, StreamFacts, StreamPair};
-use crate::{CancelReason, Compression, Metadata, Status};
+use crate::{CancelReason, Code, Compression, Metadata, Status};
 use bytes::Bytes;
 use gannet_core::{Deframer, Prefix};
 use gannet_http2::{Connection, Fields, StreamKey};
@@ -76,6 +77,7 @@ impl Calls {
             observers: self.server.chain.observers().clone(),
             outgoing: self.server.outgoing(head.accepts),
             decompression: self.server.decompression(),
+            decompressed: self.facts.decompressed.clone(),
         });
         pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
         pair
@@ -123,7 +125,12 @@ impl Calls {
         deframer.push(data);
         let outcome = take_one(deframer, slot.head.compression, message, end_stream);
         match outcome {
-            Err(status) => self.end_early(http2, now, key, CancelReason::ProtocolError, status),
+            Err(status) => {
+                if is_too_large(&status) {
+                    self.server.load.count(ServerLimit::MessageSize);
+                }
+                self.end_early(http2, now, key, CancelReason::ProtocolError, status);
+            }
             Ok(true) => self.start_gathered(http2, key),
             Ok(false) => {
                 deframer.detach(crate::stream::COPIED_BELOW_BYTES);
@@ -138,9 +145,13 @@ impl Calls {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let (head, deadline) = (slot.head, slot.deadline);
         let State::Gathering { fields, message, .. } = &mut slot.state else { return };
-        let request = message.take().map_or(Request::None, Request::One);
-        let fields = Arc::clone(fields);
-        let Some(spec) = self.server.routes.get(head.route).map(|route| route.spec) else { return };
+        let (message, fields) = (message.take(), Arc::clone(fields));
+        let Some(route) = self.server.routes.get(head.route) else { return };
+        let spec = route.spec;
+        // A call that waits keeps its request: that must not be a few bytes of a large read buffer.
+        let waits = self.server.always_spawn || route.inline.waits();
+        let message = if waits { message.map(Received::detached) } else { message };
+        let request = message.map_or(Request::None, Request::One);
         let pair = spec.server_streaming.then(|| self.stream_pair(spec, &head, key));
         let call = self.call(spec, &head, deadline, fields, request, pair.clone());
         if let Some(slot) = self.slots.get_mut(key) {
@@ -156,7 +167,7 @@ impl Calls {
         self.run(http2, key, head.route, call);
     }
 
-    /// A piece of a request stream.
+    /// A piece of a request stream. An error for a message that is larger than it may be.
     pub(super) fn stream_data(
         http2: &mut Connection,
         key: StreamKey,
@@ -164,10 +175,10 @@ impl Calls {
         running: &mut Running,
         data: Bytes,
         end_stream: bool,
-    ) {
+    ) -> Result<(), TooLarge> {
         let Some(pair) = running.pair.as_ref().filter(|_| !running.broken) else {
             http2.release_capacity(key, data.len());
-            return;
+            return Ok(());
         };
         running.deframer.push(data);
         let end = loop {
@@ -184,15 +195,24 @@ impl Calls {
         };
         if let Some(end) = end {
             running.broken = end.is_err();
+            let too_large = end.as_ref().is_err_and(is_too_large);
             pair.inbox.end(end);
-            return;
+            return if too_large { Err(TooLarge) } else { Ok(()) };
         }
         running.deframer.detach(crate::stream::COPIED_BELOW_BYTES);
         let needed = running.deframer.needed();
         if needed > 0 && pair.inbox.may_borrow(needed) {
             http2.request_credit(key, needed);
         }
+        Ok(())
     }
+}
+
+/// A message is larger than [`Server::max_decoded_message`](crate::Server::max_decoded_message).
+pub(super) struct TooLarge;
+
+fn is_too_large(status: &Status) -> bool {
+    status.code() == Code::ResourceExhausted
 }
 
 /// Takes the one message of a request. Says whether it is complete (statuscodes.md: another number of messages than one
