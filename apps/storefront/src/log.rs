@@ -1,14 +1,18 @@
-//! The log: one line per call on standard error.
+//! The log on standard error: a line for each call, and for whatever else happens.
+//!
+//! `gannet-telemetry` tells of the calls; here is how their lines look.
 
-use gannet::{
-    Answer, Call, CancelReason, Cancellation, Code, Interceptor, MethodSpec, Next, Peer, Result, Status,
-};
-use std::error::Error;
+use std::fmt::{self, Debug, Write};
 use std::io::IsTerminal;
-use std::time::Instant;
-use tracing::Level;
+use std::time::Duration;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::{Format, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
 
 /// Begins to write the log to standard error; coloured where that is a terminal. `RUST_LOG` says how much (default
 /// `info`).
@@ -17,114 +21,164 @@ pub fn start() {
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_target(false)
         .with_ansi(std::io::stderr().is_terminal() && !is_plain)
         .with_writer(std::io::stderr)
+        .event_format(Lines(Format::default().with_target(false)))
         .init();
 }
 
-/// Logs each call at its end, however it ends: `/user.v1.UserService/GetUser OK 1.2ms peer=127.0.0.1:40000`.
-///
-/// Requests and answers are not logged, so that no password ever is.
-#[derive(Debug)]
-pub struct CallLog;
+/// Events of calls as `/user.v1.UserService/GetUser OK 1.2ms peer=127.0.0.1:40000`, others as `tracing` has them.
+struct Lines(Format);
 
-impl Interceptor for CallLog {
-    async fn intercept(&self, call: &mut Call, next: Next<'_>) -> Result<Answer> {
-        if !tracing::enabled!(Level::INFO) {
-            return next.run(call).await;
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        if event.metadata().target() != "gannet::call" {
+            return self.0.format_event(context, writer, event);
         }
-        let mut line = Line::begin(call);
-        let result = next.run(call).await;
-        line.has_ended = true;
-        line.write(result.as_ref().err());
-        result
-    }
-}
-
-/// A call that runs. Dropped before its end, it says why the call was cut short.
-struct Line {
-    spec: &'static MethodSpec,
-    peer: Peer,
-    begun: Instant,
-    cancellation: Cancellation,
-    has_ended: bool,
-}
-
-impl Line {
-    fn begin(call: &Call) -> Self {
-        let (spec, peer, cancellation) = (call.spec(), call.peer().clone(), call.cancellation());
-        Self { spec, peer, begun: Instant::now(), cancellation, has_ended: false }
-    }
-
-    fn write(&self, status: Option<&Status>) {
-        let Some(status) = status else {
-            return tracing::info!("{}", self.text("OK", ""));
-        };
-        let what = describe(status);
-        let text = self.text(status.code().name(), &what);
-        match status.code() {
-            // Somebody should look into these.
-            Code::Internal | Code::Unknown | Code::DataLoss => tracing::error!("{text}"),
-            _ => tracing::info!("{text}"),
-        }
-    }
-
-    fn text(&self, code: &str, what: &str) -> String {
-        format!("{} {code} {:.1?} peer={}{what}", self.spec.path, self.begun.elapsed(), self.peer)
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        if !self.has_ended {
-            self.write(Some(&cut_short(self.cancellation.reason())));
+        let mut line = CallLine::default();
+        event.record(&mut line);
+        let level = *event.metadata().level();
+        if writer.has_ansi_escapes() {
+            writer.write_str("\x1b[2m")?;
+            SystemTime.format_time(&mut writer)?;
+            writeln!(writer, "\x1b[0m \x1b[{}m{level:>5}\x1b[0m {line}", colour(level))
+        } else {
+            SystemTime.format_time(&mut writer)?;
+            writeln!(writer, " {level:>5} {line}")
         }
     }
 }
 
-/// What the other side was told, or would have been.
-fn cut_short(reason: Option<CancelReason>) -> Status {
-    match reason {
-        Some(CancelReason::ClientReset) => Status::cancelled("the client cancelled the call"),
-        Some(CancelReason::ConnectionLost) => Status::cancelled("the connection was lost"),
-        Some(CancelReason::Deadline) => Status::deadline_exceeded("the deadline passed"),
-        Some(CancelReason::Shutdown) => Status::unavailable("server is shutting down"),
-        Some(_) => Status::internal("the client broke the protocol"),
-        None => Status::internal("the handler panicked"),
+/// SGR codes (ECMA-48 §8.3.117): red, yellow, green.
+fn colour(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 31,
+        Level::WARN => 33,
+        _ => 32,
     }
 }
 
-/// At most so much of a message is logged: it may quote what a client sent.
-const LONGEST_MESSAGE_CHARS: usize = 200;
+/// What is said of a call. Requests and answers are no part of it, so that no password ever is logged.
+#[derive(Default)]
+struct CallLine {
+    method: String,
+    code: String,
+    took: Option<Duration>,
+    /// `peer=…`, and of a call that failed its message and causes.
+    rest: String,
+}
 
-/// The message and its causes. Quoted, so that no client can write lines of its own into the log.
-fn describe(status: &Status) -> String {
-    let message: String = status.message().chars().take(LONGEST_MESSAGE_CHARS).collect();
-    let mut text = format!(" message={message:?}");
-    let mut cause = status.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(" cause={:?}", error.to_string()));
-        cause = error.source();
+impl Visit for CallLine {
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        if field.name() == "took_us" {
+            self.took = Some(Duration::from_micros(value));
+        }
     }
-    text
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "method" => self.method = value.to_owned(),
+            "code" => self.code = value.to_owned(),
+            // Quoted, so that no line looks like two.
+            name => self.add(name, &value),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        match field.name() {
+            "method" => self.method = format!("{value:?}"),
+            "code" => self.code = format!("{value:?}"),
+            // Its lines are one already; quoted it is a value like the others.
+            "message" => {
+                let quoted = format!("{value:?}").replace('"', r#"\""#);
+                self.add("message", &format_args!("\"{quoted}\""));
+            }
+            name => self.add(name, value),
+        }
+    }
+}
+
+impl CallLine {
+    fn add(&mut self, name: &str, value: &dyn Debug) {
+        // A String takes everything.
+        let _ = write!(self.rest, " {name}={value:?}");
+    }
+}
+
+impl fmt::Display for CallLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.code)?;
+        if let Some(took) = self.took {
+            write!(f, " {took:.1?}")?;
+        }
+        f.write_str(&self.rest)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::{Arc, Mutex};
 
-    #[test]
-    fn a_message_stays_on_its_line() {
-        let status = Status::not_found(format!("User {} not found", "\n\x1b[31m".repeat(100)));
-        let text = describe(&status);
-        assert!(!text.contains(['\n', '\x1b']), "{text}");
-        assert!(text.len() < 2_000, "{text}");
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written of some events, without the times in front.
+    fn lines(is_coloured: bool, events: impl FnOnce()) -> Vec<String> {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(is_coloured)
+            .with_writer(move || writer.clone())
+            .event_format(Lines(Format::default().with_target(false)))
+            .finish();
+        tracing::subscriber::with_default(subscriber, events);
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| line.split_once(' ').unwrap().1.to_owned()).collect()
     }
 
     #[test]
-    fn causes_are_for_the_log() {
-        let status = Status::internal("reading users").with_source("disk on fire");
-        assert_eq!(describe(&status), r#" message="reading users" cause="disk on fire""#);
+    fn the_line_of_a_call() {
+        let lines = lines(false, || {
+            tracing::info!(target: "gannet::call", method = "/a.B/C", code = "OK", took_us = 1234_u64, peer = %"10.0.0.7:1", request_bytes = 3_u64, trace_id = %"0af7");
+            tracing::error!(target: "gannet::call", method = %"/a.B/C", code = "INTERNAL", took_us = 7_u64, peer = %"unix:@7", message = %r#"reading "7" \n"#, cause = "disk \"a\"\non fire");
+            tracing::info!(target: "gannet::call", method = %"/x", code = %"HTTP 415", peer = %"10.0.0.7:1", message = "no gRPC");
+            tracing::warn!(port = 7, "another event");
+        });
+        assert_eq!(
+            lines,
+            [
+                " INFO /a.B/C OK 1.2ms peer=10.0.0.7:1 trace_id=0af7",
+                r#"ERROR /a.B/C INTERNAL 7.0µs peer=unix:@7 message="reading \"7\" \n" cause="disk \"a\"\non fire""#,
+                r#" INFO /x HTTP 415 peer=10.0.0.7:1 message="no gRPC""#,
+                " WARN another event port=7",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_terminal_has_colours() {
+        let call = || tracing::warn!(target: "gannet::call", method = "/a.B/C", code = "UNAVAILABLE", took_us = 1_u64, peer = %"p");
+        let line = lines(true, call).remove(0);
+        assert_eq!(line, "\x1b[33m WARN\x1b[0m /a.B/C UNAVAILABLE 1.0µs peer=p");
     }
 }

@@ -3,7 +3,6 @@
 use crate::access::Access;
 use crate::authentication::{self, AuthError};
 use crate::cli::ServeOptions;
-use crate::log::CallLog;
 use crate::metrics::{MetricsError, MetricsPage};
 use crate::store::{Store, StoreError};
 use crate::{chat, files, orders, users};
@@ -11,6 +10,7 @@ use gannet::tls::{Authorities, Identity, ServerTls};
 use gannet::{Bound, ListenAddress, ServeError, Server};
 use gannet_services::health::Health;
 use gannet_services::reflection::Reflection;
+use gannet_telemetry::{Log, Trace};
 use std::io::Write;
 use std::time::Duration;
 use std::{fmt, io};
@@ -29,8 +29,7 @@ pub async fn run(options: ServeOptions) -> Result<(), RunError> {
         None => None,
     };
     let store = Store::open(&options.data).await?;
-    let mut server =
-        server(store.clone(), options.max_upload).await?.observe(|event| tracing::warn!("{event}"));
+    let mut server = server(store.clone(), options.max_upload).await?.observe(Log::server_event);
     // Outside of what may refuse a call: a refused one counts.
     if let Some(metrics) = &metrics {
         server = server.intercept(metrics.interceptor());
@@ -71,7 +70,8 @@ fn tls(options: &ServeOptions) -> Option<ServerTls> {
 pub async fn server(store: Store, max_upload_bytes: u64) -> Result<Server, RunError> {
     let reflection = Reflection::new().files(gannet_types::DESCRIPTORS);
     let server = Server::new()
-        .intercept(CallLog)
+        .intercept(Trace::new())
+        .intercept(Log::new())
         // Where a client sets no deadline, nothing unary hangs for ever.
         .unary_time_limit(Duration::from_secs(30))
         .add(users::service(store.clone()))

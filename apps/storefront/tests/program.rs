@@ -9,7 +9,9 @@ use gannet_services::health::{HealthCheckRequest, HealthClient, ServingStatus};
 use shop::program::{Program, command, refused};
 use shop::{fails, new_user, query};
 use std::collections::HashSet;
-use storefront::proto::user::v1::{ChatMessage, GetUserRequest, ListUsersRequest, UserServiceClient};
+use storefront::proto::user::v1::{
+    ChatMessage, CreateUserRequest, GetUserRequest, ListUsersRequest, UserServiceClient,
+};
 
 #[tokio::test]
 async fn it_listens_on_every_address_and_logs_each_call() {
@@ -21,7 +23,11 @@ async fn it_listens_on_every_address_and_logs_each_call() {
     let over_unix = UserServiceClient::new(Channel::new(&unix).unwrap());
     over_tcp.create_user(new_user("ann")).await.unwrap();
     let missing = GetUserRequest { id: "7\n8".into(), ..Default::default() };
-    fails(over_unix.get_user(missing).await, Code::NotFound, "7");
+    const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    fails(over_unix.get_user(missing).metadata("traceparent", PARENT).await, Code::NotFound, "7");
+    // Nobody reads what is this large, so no interceptor sees the call.
+    let large = CreateUserRequest { name: "x".repeat(5 << 20), ..new_user("large") };
+    fails(over_tcp.create_user(large).await, Code::ResourceExhausted, "");
     drop((over_tcp, over_unix));
     program.terminate();
     let (status, log) = program.ended().await;
@@ -29,6 +35,8 @@ async fn it_listens_on_every_address_and_logs_each_call() {
     let has = |parts: &[&str]| log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
     assert!(has(&["/user.v1.UserService/CreateUser OK ", " peer=127.0.0.1:"]), "{log}");
     assert!(has(&["/user.v1.UserService/GetUser NOT_FOUND ", " peer=unix:", r"7\n8"]), "{log}");
+    assert!(has(&["GetUser NOT_FOUND", " trace_id=0af7651916cd43dd8448eb211c80319c "]), "{log}");
+    assert!(has(&[" WARN /user.v1.UserService/CreateUser RESOURCE_EXHAUSTED peer=127.0.0.1:"]), "{log}");
     assert!(!log.contains('\x1b'), "colours in a pipe: {log}");
     assert!(!socket.exists(), "the socket is left behind");
 }

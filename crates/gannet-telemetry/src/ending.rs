@@ -1,6 +1,7 @@
 //! How a call ended, whether its future came to its end or was dropped.
 
 use gannet::{Answer, Call, CancelReason, Code, Next, Result, Status};
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 /// What is known when a call is over.
@@ -15,9 +16,11 @@ pub(crate) enum How<'a> {
     Failed(&'a Status),
     /// The future was dropped: the client has gone, the deadline has passed, the server has been shut down.
     Cut(Option<CancelReason>),
+    /// The handler has panicked, or an interceptor inside of this one.
+    Panicked,
 }
 
-impl How<'_> {
+impl<'a> How<'a> {
     /// The name of the code that the peer sees; `OK` where the call ended well.
     pub(crate) fn code_name(&self) -> &'static str {
         self.code().map_or("OK", Code::name)
@@ -31,6 +34,30 @@ impl How<'_> {
             How::Cut(Some(CancelReason::Shutdown | CancelReason::ConnectionLost)) => Some(Code::Unavailable),
             How::Cut(Some(CancelReason::ProtocolError)) => Some(Code::Internal),
             How::Cut(_) => Some(Code::Cancelled),
+            How::Panicked => Some(Code::Internal),
+        }
+    }
+
+    /// In words; nothing where the call ended well.
+    pub(crate) fn message(&self) -> Option<&'a str> {
+        Some(match self {
+            How::Answered => return None,
+            How::Failed(status) => status.message(),
+            How::Cut(Some(CancelReason::ClientReset)) => "the client cancelled the call",
+            How::Cut(Some(CancelReason::Deadline)) => "the deadline passed",
+            How::Cut(Some(CancelReason::ConnectionLost)) => "the connection was lost",
+            How::Cut(Some(CancelReason::Shutdown)) => "the server shut down",
+            How::Cut(Some(_)) => "the peer broke the protocol",
+            How::Cut(None) => "given up",
+            How::Panicked => "the handler panicked",
+        })
+    }
+
+    /// What is behind a failure, which the peer does not see.
+    pub(crate) fn cause(&self) -> Option<&'a (dyn Error + 'static)> {
+        match *self {
+            How::Failed(status) => status.source(),
+            _ => None,
         }
     }
 }
@@ -67,8 +94,13 @@ impl<T: FnOnce(&Ending<'_>)> Running<'_, T> {
 impl<T: FnOnce(&Ending<'_>)> Drop for Running<'_, T> {
     fn drop(&mut self) {
         if self.tell.is_some() {
-            let reason = self.call.cancellation().reason();
-            self.end(How::Cut(reason));
+            // A panic unwinds through here before the server makes INTERNAL of it.
+            let how = if std::thread::panicking() {
+                How::Panicked
+            } else {
+                How::Cut(self.call.cancellation().reason())
+            };
+            self.end(how);
         }
     }
 }

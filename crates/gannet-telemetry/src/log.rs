@@ -1,15 +1,33 @@
 //! One line a call.
 
-use crate::ending::{Ending, How, told_of};
-use gannet::{Answer, Call, Code, Direction, Interceptor, Next, Result};
+use crate::TraceContext;
+use crate::ending::{Ending, told_of};
+use gannet::{Answer, Call, Code, Direction, Interceptor, Next, Result, ServerEvent};
 use std::error::Error;
+use std::fmt::{self, Write};
 use tracing::{Level, event};
+
+/// An event of a call, at the level of its code.
+macro_rules! line {
+    ($code:expr, $($fields:tt)*) => {
+        match $code {
+            Some(Code::Internal | Code::Unknown | Code::DataLoss) => {
+                event!(target: "gannet::call", Level::ERROR, $($fields)*);
+            }
+            Some(Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted) => {
+                event!(target: "gannet::call", Level::WARN, $($fields)*);
+            }
+            _ => event!(target: "gannet::call", Level::INFO, $($fields)*),
+        }
+    };
+}
 
 /// Writes one event a call to `tracing`, when the call is over, with the target `gannet::call`.
 ///
 /// Its fields: `method`, `code`, `took_us` (microseconds), `peer`, `request_bytes`, `response_bytes` (as on the wire),
-/// and of a call that failed the status's `message` and, where there is one, its `cause` with all of its sources, which
-/// the peer never sees.
+/// `trace_id` where [`Trace`](crate::Trace) is outside of it, and of a call that failed the status's `message` and, where
+/// there is one, its `cause` with all of its sources, which the peer never sees. What may hold a client's words is escaped
+/// and cut, so that nobody writes lines of their own into the log.
 ///
 /// | code | level |
 /// | --- | --- |
@@ -25,6 +43,32 @@ impl Log {
     pub fn new() -> Self {
         Self(())
     }
+
+    /// What no interceptor sees, for [`Server::observe`](gannet::Server::observe): calls that were refused before have
+    /// their line as others have, without the times and sizes; what else happens is a warning with the target
+    /// `gannet::server`.
+    ///
+    /// ```
+    /// use gannet::Server;
+    /// use gannet_telemetry::Log;
+    ///
+    /// let server = Server::new().intercept(Log::new()).observe(Log::server_event);
+    /// # drop(server);
+    /// ```
+    pub fn server_event(event: &ServerEvent<'_>) {
+        match event {
+            ServerEvent::CallRefused { peer, path, status } => {
+                let (method, message) = (OneLine(path), OneLine(status.message()));
+                let (code, cause) = (status.code(), causes(status.source()));
+                line!(Some(code), %method, code = code.name(), %peer, %message, cause);
+            }
+            ServerEvent::RequestRefused { peer, path, http_status } => {
+                let (method, code) = (OneLine(path), format_args!("HTTP {http_status}"));
+                line!(None::<Code>, %method, %code, %peer, message = "no gRPC");
+            }
+            other => event!(target: "gannet::server", Level::WARN, "{other}"),
+        }
+    }
 }
 
 impl Interceptor for Log {
@@ -33,35 +77,39 @@ impl Interceptor for Log {
     }
 }
 
-macro_rules! line {
-    ($level:expr, $ending:ident, $($more:tt)*) => {
-        event!(
-            target: "gannet::call",
-            $level,
-            method = $ending.call.spec().path,
-            code = $ending.how.code_name(),
-            took_us = u64::try_from($ending.took.as_micros()).unwrap_or(u64::MAX),
-            peer = %$ending.call.peer(),
-            request_bytes = $ending.call.message_bytes(Direction::Request),
-            response_bytes = $ending.call.message_bytes(Direction::Response),
-            $($more)*
-        )
-    };
+fn write(ending: &Ending<'_>) {
+    let Ending { call, took, how } = ending;
+    let code = how.code();
+    let (message, cause) = (how.message(), causes(how.cause()));
+    line!(
+        code,
+        method = call.spec().path,
+        code = how.code_name(),
+        took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        peer = %call.peer(),
+        request_bytes = call.message_bytes(Direction::Request),
+        response_bytes = call.message_bytes(Direction::Response),
+        trace_id = call.extensions().get::<TraceContext>().map(|context| display(context.trace_id())),
+        message = message.map(|message| display(OneLine(message))),
+        cause,
+    );
 }
 
-fn write(ending: &Ending<'_>) {
-    let (message, cause) = match &ending.how {
-        How::Answered => return line!(Level::INFO, ending,),
-        How::Failed(status) => (status.message().to_owned(), causes(status.source())),
-        How::Cut(Some(reason)) => (format!("cut short: {reason:?}"), None),
-        How::Cut(None) => ("given up".to_owned(), None),
-    };
-    match ending.how.code() {
-        Some(Code::Internal | Code::Unknown | Code::DataLoss) => line!(Level::ERROR, ending, message, cause),
-        Some(Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted) => {
-            line!(Level::WARN, ending, message, cause);
-        }
-        _ => line!(Level::INFO, ending, message, cause),
+/// At most so much of a client's words is logged.
+const LONGEST_CHARS: usize = 500;
+
+/// A text of which nobody knows what is in it.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0.chars();
+        rest.by_ref().take(LONGEST_CHARS).try_for_each(|one| match one {
+            // They end no line, and read better as they are.
+            '"' | '\'' | '\\' => f.write_char(one),
+            _ => one.escape_debug().try_for_each(|escaped| f.write_char(escaped)),
+        })?;
+        f.write_str(if rest.next().is_some() { "…" } else { "" })
     }
 }
 
@@ -75,4 +123,17 @@ fn causes(error: Option<&(dyn Error + 'static)>) -> Option<String> {
         next = source.source();
     }
     Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_a_client_stays_on_its_line_and_short() {
+        assert_eq!(OneLine(r#"user "7\n" not found"#).to_string(), r#"user "7\n" not found"#);
+        assert_eq!(OneLine("a\r\n\u{1b}[31m\u{2028}ä").to_string(), r"a\r\n\u{1b}[31m\u{2028}ä");
+        let long = OneLine(&"\n".repeat(10_000)).to_string();
+        assert_eq!(long.chars().count(), 2 * LONGEST_CHARS + 1);
+    }
 }

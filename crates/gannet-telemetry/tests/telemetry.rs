@@ -186,16 +186,36 @@ impl Written {
     }
 }
 
+/// Panics where it is asked to.
+struct Panics;
+
+impl Interceptor for Panics {
+    async fn intercept(&self, call: &mut Call, next: Next<'_>) -> Result<Answer> {
+        assert!(call.metadata().get("x-panic").is_none(), "as it was asked to");
+        next.run(call).await
+    }
+}
+
 /// The global default, so that the tasks of the server write there too; hence one test.
 #[tokio::test]
 async fn one_line_a_call_in_the_span_of_its_trace() {
     let written = Written::default();
     tracing::subscriber::set_global_default(written.subscriber()).unwrap();
-    let traced = server().intercept(Trace::new()).intercept(Log::new());
+    let traced = server().intercept(Trace::new()).intercept(Log::new()).intercept(Panics);
     let client = HealthClient::new(Channel::to_server(traced));
     three_calls(&client).await;
-    let lines = written.lines(3).await;
-    assert_eq!(lines.len(), 3, "{lines:#?}");
+    written.lines(3).await;
+    client.check(of("")).metadata("x-panic", "1").await.unwrap_err();
+    let nothing = Server::new().intercept(Log::new()).observe(Log::server_event);
+    let lines = written.lines(4).await;
+    HealthClient::new(Channel::to_server(nothing)).check(of("")).await.unwrap_err();
+    let refused = written.lines(5).await.remove(4);
+    for part in [
+        "INFO gannet::call: method=/grpc.health.v1.Health/Check code=\"UNIMPLEMENTED\" peer=in-process",
+        "no service here answers /grpc.health.v1.Health/Check",
+    ] {
+        assert!(refused.contains(part), "{part} in {refused}");
+    }
     for (line, parts) in
         lines.iter().zip([
             &[
@@ -210,8 +230,9 @@ async fn one_line_a_call_in_the_span_of_its_trace() {
                 "INFO",
                 "method=\"/grpc.health.v1.Health/Watch\"",
                 "code=\"CANCELLED\"",
-                "cut short: ClientReset",
+                "the client cancelled the call",
             ],
+            &["ERROR", "code=\"INTERNAL\"", "the handler panicked"],
         ])
     {
         for part in parts.iter().chain(&["gannet::call", "trace_id=", "span_id="]) {

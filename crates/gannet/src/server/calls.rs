@@ -4,6 +4,7 @@ mod answers;
 mod requests;
 
 use super::decompressed::DecompressedData;
+use super::events::ServerEvent;
 use super::load::ServerLimit;
 use super::request::{Disposition, KnownHeads};
 use super::response::Responses;
@@ -14,7 +15,7 @@ use crate::driver::{Command, Mailbox};
 use crate::{CancelReason, Metadata, Output, Peer, Status};
 use bytes::Bytes;
 use gannet_core::Wheel;
-use gannet_http2::{Connection, ErrorCode, Event, Fields, Initiator, StreamKey};
+use gannet_http2::{Connection, ErrorCode, Event, Fields, Initiator, Name, StreamKey};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -132,18 +133,32 @@ impl Calls {
         match self.known_heads.disposition(&self.server, &fields, repeated) {
             Disposition::Call(head) => self.begin_call(http2, now, key, fields, head, end_stream),
             Disposition::Refused(status) => {
+                self.tell_refused(path(&fields), &status);
                 let none = Metadata::default();
                 self.responses.trailers_only(http2, key, crate::Format::Proto, &status, (&none, &none));
             }
-            Disposition::UnknownEncoding(status) => self.responses.unknown_encoding(http2, key, status),
+            Disposition::UnknownEncoding(status) => {
+                self.tell_refused(path(&fields), &status);
+                self.responses.unknown_encoding(http2, key, status);
+            }
             Disposition::Http => {
                 let (server, facts) = (Arc::clone(&self.server), Arc::clone(&self.facts));
                 if let Some(handler) = &server.http {
                     self.begin_http(http2, key, fields, end_stream, handler, &facts);
                 }
             }
-            Disposition::HttpStatus(status) => self.responses.http_status(http2, key, status),
+            Disposition::HttpStatus(http_status) => {
+                let (peer, path) = (&self.facts.peer, &*String::from_utf8_lossy(path(&fields)));
+                self.server.observer.tell(&ServerEvent::RequestRefused { peer, path, http_status });
+                self.responses.http_status(http2, key, http_status);
+            }
         }
+    }
+
+    /// For whoever watches the server: no interceptor will see this call.
+    fn tell_refused(&self, path: &[u8], status: &Status) {
+        let (peer, path) = (&self.facts.peer, &*String::from_utf8_lossy(path));
+        self.server.observer.tell(&ServerEvent::CallRefused { peer, path, status });
     }
 
     fn data(&mut self, http2: &mut Connection, now: Instant, key: StreamKey, data: Bytes, end_stream: bool) {
@@ -221,6 +236,10 @@ impl Calls {
             }
         }
     }
+}
+
+fn path(fields: &Fields) -> &[u8] {
+    fields.get(Name::Path).unwrap_or_default()
 }
 
 /// Ends a call that its handler has not ended.

@@ -1,7 +1,7 @@
 //! What happens to a server beside its calls, for whoever watches it.
 
 use super::handshake::HandshakeError;
-use crate::Peer;
+use crate::{Peer, Status};
 use std::io;
 use std::sync::Arc;
 
@@ -21,6 +21,26 @@ pub enum ServerEvent<'a> {
     ConnectionRefused {
         /// Who it was.
         peer: &'a Peer,
+    },
+    /// A call was answered with an error before any interceptor saw it: there is no such method, its compression is not
+    /// known here, no time is left for it, or its request is not the one whole message that it has to be.
+    CallRefused {
+        /// Who it was.
+        peer: &'a Peer,
+        /// What was called, as the client wrote it: it may hold any character.
+        path: &'a str,
+        /// What the client was told.
+        status: &'a Status,
+    },
+    /// A request that is no gRPC call was answered with an HTTP status, since nobody here takes such
+    /// ([`Server::http`](super::Server::http)): 415 for another content type.
+    RequestRefused {
+        /// Who it was.
+        peer: &'a Peer,
+        /// What was asked for, as the client wrote it: it may hold any character.
+        path: &'a str,
+        /// The HTTP status.
+        http_status: u16,
     },
     /// The system gave no connection, for want of file descriptors or memory. The server waits and goes on.
     AcceptFailed {
@@ -45,6 +65,14 @@ impl std::fmt::Display for ServerEvent<'_> {
             ServerEvent::HandshakeFailed { peer, error } => write!(f, "connection from {peer}: {error}"),
             ServerEvent::ConnectionRefused { peer } => {
                 write!(f, "connection from {peer}: it has as many as one peer may have")
+            }
+            ServerEvent::CallRefused { peer, path, status } => {
+                // What a client sent stays on one line.
+                let (path, message) = (path.escape_debug(), status.message().escape_debug());
+                write!(f, "call of {path} from {peer}: {}: {message}", status.code().name())
+            }
+            ServerEvent::RequestRefused { peer, path, http_status } => {
+                write!(f, "request for {} from {peer}: no gRPC, HTTP {http_status}", path.escape_debug())
             }
             ServerEvent::AcceptFailed { error } => write!(f, "no connection can be accepted now: {error}"),
             #[cfg(feature = "tls")]

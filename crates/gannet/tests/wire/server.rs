@@ -7,6 +7,7 @@ use gannet::{
 };
 use gannet_http2::Config;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// Sends the metadata `x-echo…` back as trailers, fails where `x-fail` asks for it, compresses where `x-gzip` does.
@@ -275,4 +276,59 @@ async fn reserved_names_are_protected() {
     let mut out = gannet_http2::Fields::new();
     metadata.write_to(&mut out);
     assert_eq!(text(&out), "x-upper=1");
+}
+
+/// What was answered before an interceptor saw it, as `Server::observe` tells it: what was sent, and the line of it.
+#[tokio::test]
+async fn what_no_interceptor_sees_is_told() {
+    let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::new()
+        .add(GreeterServer::new(Plain::default()))
+        .max_decoded_message(100)
+        .minimum_deadline(Duration::from_millis(5))
+        .observe(move |event| sender.send(event.to_string()).unwrap());
+    let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
+    let ListenAddress::Tcp(address) = bound.addresses()[0].clone() else { panic!("not TCP") };
+    tokio::spawn(bound.serve());
+    let rows: [(Pairs<'static>, &[u8], &str); 9] = [
+        (
+            &[(":path", "/demo.Greeter/Wave")],
+            YOU,
+            "call of /demo.Greeter/Wave from 127.0.0.1:*: UNIMPLEMENTED: the service has no method",
+        ),
+        (
+            &[(":path", "/x\u{85}\u{202e}")],
+            YOU,
+            r"call of /x\u{85}\u{202e} from 127.0.0.1:*: UNIMPLEMENTED: no service here answers /x\u{85}\u{202e}",
+        ),
+        (
+            &[("content-type", "text/plain")],
+            YOU,
+            "request for /demo.Greeter/Greet from 127.0.0.1:*: no gRPC, HTTP 415",
+        ),
+        (&[("grpc-encoding", "lzma")], YOU, "call of /demo.Greeter/Greet from 127.0.0.1:*: UNIMPLEMENTED: "),
+        (
+            &[("grpc-timeout", "0m")],
+            YOU,
+            "call of /demo.Greeter/Greet from 127.0.0.1:*: DEADLINE_EXCEEDED: the deadline had passed",
+        ),
+        (&[("grpc-timeout", "1m")], YOU, "call of /demo.Greeter/Greet from 127.0.0.1:*: DEADLINE_EXCEEDED: "),
+        (
+            &[],
+            b"",
+            "call of /demo.Greeter/Greet from 127.0.0.1:*: UNIMPLEMENTED: the method takes exactly one",
+        ),
+        (&[], b"\0\0\0\0\xff", "call of /demo.Greeter/Greet from 127.0.0.1:*: RESOURCE_EXHAUSTED: "),
+        (&[], b"\0\0\0\0\x09half", "call of /demo.Greeter/Greet from 127.0.0.1:*: INTERNAL: "),
+    ];
+    for (changes, body, expected) in rows {
+        answer(address, changes, body, false).await;
+        let line = told.recv().await.unwrap();
+        let (before, after) = expected.split_once('*').unwrap();
+        let rest =
+            line.strip_prefix(before).map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        assert!(rest.is_some_and(|rest| rest.starts_with(after)), "{changes:?}: {line}");
+    }
+    assert!(answer(address, &[], YOU, false).await.starts_with(GOOD));
+    assert!(told.try_recv().is_err(), "what an interceptor sees is told there");
 }

@@ -135,6 +135,9 @@ impl Calls {
         let Some(slot) = self.slots.take(key) else { return };
         self.disarm(&slot);
         let head = slot.head;
+        if let (State::Gathering { .. }, Some(route)) = (&slot.state, self.server.routes.get(head.route)) {
+            self.tell_refused(route.spec.path.as_bytes(), &status);
+        }
         let mut head_sent = false;
         let mut compression = Compression::Identity;
         let mut headers = Metadata::default();

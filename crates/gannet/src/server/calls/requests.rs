@@ -29,6 +29,7 @@ impl Calls {
         let timeout = match self.server.deadlines.timeout(spec.kind(), head.timeout) {
             Ok(timeout) => timeout,
             Err(status) => {
+                self.tell_refused(spec.path.as_bytes(), &status);
                 let none = Metadata::default();
                 return self.responses.trailers_only(http2, key, head.format, &status, (&none, &none));
             }
