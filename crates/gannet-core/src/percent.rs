@@ -2,11 +2,14 @@
 
 use std::borrow::Cow;
 
-/// Appends the encoded form of `text`: every byte but space and visible ASCII without `%` becomes `%XX`.
+/// Appends the encoded form of `text`: every byte but space and visible ASCII without `%` becomes `%XX`, and so does a
+/// space at either end, which no field value may have (RFC 9113 §8.2.1).
 pub(crate) fn encode(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in text.as_bytes() {
-        if stands_for_itself(byte) {
+    let last = text.len().saturating_sub(1);
+    for (place, &byte) in text.as_bytes().iter().enumerate() {
+        let at_an_end = place == 0 || place == last;
+        if stands_for_itself(byte) && !(byte == b' ' && at_an_end) {
             out.push(byte);
         } else {
             out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
@@ -16,19 +19,32 @@ pub(crate) fn encode(text: &str, out: &mut Vec<u8>) {
 
 /// How many bytes the encoded form of `text` has.
 pub(crate) fn encoded_len(text: &str) -> usize {
-    text.bytes().map(|byte| if stands_for_itself(byte) { 1 } else { 3 }).sum()
+    len_within(text) + more_at_the_ends(text)
 }
 
 /// The longest beginning of `text`, cut between characters, whose encoded form has at most `limit_bytes`.
 pub(crate) fn cut(text: &str, limit_bytes: usize) -> &str {
-    let mut used = 0;
+    let (mut used, mut kept) = (0, "");
     for (place, character) in text.char_indices() {
-        used += encoded_len(character.encode_utf8(&mut [0; 4]));
+        let beginning = &text[..place + character.len_utf8()];
+        used += len_within(&beginning[place..]);
         if used > limit_bytes {
-            return &text[..place];
+            break;
+        }
+        if used + more_at_the_ends(beginning) <= limit_bytes {
+            kept = beginning;
         }
     }
-    text
+    kept
+}
+
+/// As [`encoded_len`], of text that has others on both sides.
+fn len_within(text: &str) -> usize {
+    text.bytes().map(|byte| if stands_for_itself(byte) { 1 } else { 3 }).sum()
+}
+
+fn more_at_the_ends(text: &str) -> usize {
+    2 * usize::from(text.starts_with(' ')) + 2 * usize::from(text.len() > 1 && text.ends_with(' '))
 }
 
 /// Decodes leniently: a broken `%` stays as it is, and what is not UTF-8 becomes U+FFFD (PROTOCOL-HTTP2: decoding
@@ -90,6 +106,10 @@ mod tests {
             ("100%", "100%25"),
             ("a\r\nb\tc", "a%0D%0Ab%09c"),
             ("~\u{7f}", "~%7F"),
+            // RFC 9113 §8.2.1: no space at either end of a value.
+            (" a b ", "%20a b%20"),
+            (" ", "%20"),
+            ("  ", "%20%20"),
             (
                 "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n",
                 "%09%0Atest with whitespace%0D%0Aand Unicode BMP %E2%98%BA and non-BMP %F0%9F%98%88%09%0A",
@@ -124,6 +144,10 @@ mod tests {
             ("a☺b", 10, "a☺"),
             ("☺", 0, ""),
             ("", 0, ""),
+            ("a b", 2, "a"),
+            ("a b", 3, "a b"),
+            (" a", 3, ""),
+            (" a", 4, " a"),
         ] {
             assert_eq!(cut(text, limit), kept);
         }
