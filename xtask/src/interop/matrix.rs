@@ -1,6 +1,6 @@
 //! The matrix: every case between gannet and every peer, in both roles.
 
-use super::cases::{CASES, flags, missing};
+use super::cases::{CASES, LEFT_OUT, flags, missing};
 use super::peer::{Peer, Transport};
 use super::{gannet, grpc_go, grpc_java, grpc_js, grpcio, misbehaving};
 use crate::process::free_address;
@@ -21,6 +21,10 @@ pub(crate) fn run() -> Result<(), String> {
         let columns = run_pairs(&pairs, &transport);
         print_matrix(&transport, &pairs, &columns);
         outcomes.extend(columns.into_iter().flatten());
+    }
+    println!("\ncases that nobody runs here");
+    for (cases, reason) in LEFT_OUT {
+        println!("- {cases}: {reason}");
     }
     outcomes.extend(misbehaving::run(&gannet)?);
 
