@@ -60,8 +60,8 @@ impl Output {
     const OWN_PART_BYTES: usize = 2 * 1024;
     /// Up to this many bytes are copied to an output whose buffer is the larger one.
     const COPIED_BYTES: usize = 1024;
-    /// A tail above this is given back rather than kept for the next bytes.
-    const KEPT_TAIL_BYTES: usize = 64 * 1024;
+    /// A tail above this is given back rather than kept for the next bytes: more than a turn of a busy stream has.
+    const KEPT_TAIL_BYTES: usize = 256 * 1024;
 
     /// Without any bytes; allocates nothing.
     #[must_use]
@@ -276,6 +276,13 @@ impl Output {
         }
         self.segments = VecDeque::new();
         Some(std::mem::take(&mut self.tail)).filter(|buffer| buffer.capacity() > 0)
+    }
+
+    /// Gives the memory back where nothing waits in it and it is more than this.
+    pub fn give_back_above(&mut self, bytes: usize) {
+        if self.is_empty() && self.tail.capacity() > bytes {
+            self.tail = Vec::new();
+        }
     }
 
     /// All bytes in one piece: a copy unless they are one shared segment or one tail.

@@ -147,11 +147,14 @@ impl HttpHandler for Mirror {
 #[tokio::test]
 async fn the_http_door_answers_what_is_no_grpc() {
     let address = start(Server::new().http_handler(Mirror)).await;
-    let body = vec![7; 200_000];
-    let (head, data, trailers) = request(address, &[(Name::Method, "PUT"), (Name::Path, "/x")], &body).await;
-    assert_eq!(head.get(Name::Status), Some(&b"200"[..]));
-    assert_eq!(data, body);
-    assert_eq!(trailers.unwrap().get_text(b"x-end"), Some(&b"1"[..]));
+    for len in [10, 200_000] {
+        let body = vec![7; len];
+        let fields = [(Name::Method, "PUT"), (Name::Path, "/x")];
+        let (head, data, trailers) = request(address, &fields, &body).await;
+        assert_eq!(head.get(Name::Status), Some(&b"200"[..]));
+        assert_eq!(data, body);
+        assert_eq!(trailers.unwrap().get_text(b"x-end"), Some(&b"1"[..]));
+    }
     still_serves(address).await;
 }
 

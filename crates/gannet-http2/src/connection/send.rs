@@ -147,8 +147,8 @@ impl Connection {
         self.queued -= waiting.map_or(0, |waiting| waiting.data.len());
     }
 
-    /// Sends what fits in one frame, and does not overtake others that wait for their turn, straight out. `false` where
-    /// it has to wait; data of a dead key is thrown away.
+    /// Sends what the windows let through, and does not overtake others that wait for their turn, straight out. `false`
+    /// where it has to wait; data of a dead key is thrown away.
     #[inline]
     fn put_data(&mut self, key: StreamKey, data: &mut Output, flags: u8) -> bool {
         let Some(stream) = self.streams.get_mut(key).filter(|stream| stream.state.may_send()) else {
@@ -161,19 +161,27 @@ impl Connection {
         if stream.waiting.is_some()
             || (len > 0 && !self.turns.is_empty())
             || len as i64 > room
-            || len > self.peer_settings.max_frame_size as usize
+            || self.out.len() + len > TRANSMIT_BYTES
         {
             return false;
         }
-        if len > 0 || flags != 0 {
-            self.moved = true;
-            stream.send_window -= len as i64;
-            self.send_window -= len as i64;
-            self.explained_updates = self.explained_updates.saturating_add(2);
-            self.out.put_slice(&frame::head(len, kind::DATA, flags, stream.id));
-            data.move_to(len, &mut self.out);
+        if len == 0 && flags == 0 {
+            return true;
         }
-        true
+        self.moved = true;
+        stream.send_window -= len as i64;
+        self.send_window -= len as i64;
+        loop {
+            let count = data.len().min(self.peer_settings.max_frame_size as usize);
+            let is_last = count == data.len();
+            let flags = if is_last { flags } else { 0 };
+            self.explained_updates = self.explained_updates.saturating_add(2);
+            self.out.put_slice(&frame::head(count, kind::DATA, flags, stream.id));
+            data.move_to(count, &mut self.out);
+            if is_last {
+                return true;
+            }
+        }
     }
 
     /// Sends a PING; its answer comes as an event.

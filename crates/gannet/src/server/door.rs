@@ -131,6 +131,8 @@ impl std::fmt::Debug for HttpResponder {
 pub(super) struct HttpStream {
     pair: Arc<StreamPair>,
     task: Option<AbortHandle>,
+    /// Until then its data waits: mail of one turn tells of data before it brings commands.
+    head_sent: bool,
 }
 
 static NO_METHOD: MethodSpec = MethodSpec {
@@ -165,6 +167,9 @@ impl HttpStream {
 
     pub(super) fn pump(&self, http2: &mut Connection, key: StreamKey, outgoing: &mut Output) {
         http2.release_capacity(key, self.pair.inbox.take_read().credit);
+        if !self.head_sent {
+            return;
+        }
         self.pair.outbox.take(outgoing);
         if !outgoing.is_empty() {
             http2.send_data(key, outgoing);
@@ -197,7 +202,7 @@ impl Calls {
         let request =
             HttpRequest { fields, peer: facts.peer.clone(), body: HttpBody(Arc::clone(&pair)), responder };
         let task = tokio::spawn(handler.handle(request));
-        let stream = HttpStream { pair, task: Some(task.abort_handle()) };
+        let stream = HttpStream { pair, task: Some(task.abort_handle()), head_sent: false };
         if end_stream {
             stream.data(http2, key, Bytes::new(), true);
         }
@@ -208,7 +213,11 @@ impl Calls {
     pub(super) fn http_command(&mut self, http2: &mut Connection, key: StreamKey, command: HttpCommand) {
         let Some(Slot { state: State::Http(stream), .. }) = self.slots.get_mut(key) else { return };
         match command {
-            HttpCommand::Head(fields) => http2.send_headers(key, &fields, false),
+            HttpCommand::Head(fields) => {
+                http2.send_headers(key, &fields, false);
+                stream.head_sent = true;
+                stream.pump(http2, key, &mut self.outgoing);
+            }
             HttpCommand::End(trailers) => {
                 stream.pump(http2, key, &mut self.outgoing);
                 match trailers {
