@@ -146,7 +146,8 @@ mod tests {
             ("", 0, ""),
             ("a b", 2, "a"),
             ("a b", 3, "a b"),
-            (" a", 3, ""),
+            (" a", 2, ""),
+            (" a", 3, " "),
             (" a", 4, " a"),
         ] {
             assert_eq!(cut(text, limit), kept);

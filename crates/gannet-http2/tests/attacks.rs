@@ -536,3 +536,24 @@ fn late_frames_of_many_streams() {
     }
     assert!(!server.http2.is_closed(), "{:?}", server.connection_error());
 }
+
+/// RFC 9113 §5.1: who reads a large answer gives credit back for a stream that the server has closed by then.
+#[test]
+fn credit_for_streams_that_have_ended() {
+    let mut server = Scripted::server(Config::default());
+    for number in 0..2000 {
+        let stream = 2 * number + 1;
+        server.receive(&request(stream));
+        let Some(Event::Headers { key, .. }) = server.events.pop() else { panic!("no request") };
+        server.http2.send_headers(key, &status("200"), false);
+        server.http2.send_last_data(key, &mut output(100));
+        server.receive(&[window_update(stream, 100), window_update(0, 100)].concat());
+        server.forget();
+    }
+    assert!(!server.http2.is_closed(), "{:?}", server.connection_error());
+    assert_eq!(
+        flood(&mut server, 2000, |_| window_update(1, 1)),
+        1000,
+        "what no DATA explains is a flood on them too"
+    );
+}

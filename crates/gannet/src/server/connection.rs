@@ -116,8 +116,9 @@ impl<S: Io> ServerConnection<S> {
             match action {
                 UpkeepAction::Ping => http2.ping(KEEPALIVE_PING),
                 UpkeepAction::PeerIsGone => {
-                    self.load.count(ServerLimit::KeepaliveTime);
-                    self.client_is_gone = true;
+                    if !std::mem::replace(&mut self.client_is_gone, true) {
+                        self.load.count(ServerLimit::KeepaliveTime);
+                    }
                     break;
                 }
                 UpkeepAction::Drain => http2.shut_down(self.now),
