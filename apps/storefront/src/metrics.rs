@@ -1,6 +1,7 @@
 //! `--metrics ADDR`: the metrics of all calls as a page that Prometheus reads.
 
-use gannet_telemetry::{LATENCY_BUCKETS_SECONDS, SIZE_BUCKETS_BYTES, ServerMetrics};
+use gannet::ServerHandle;
+use gannet_telemetry::{LATENCY_BUCKETS_SECONDS, LoadMetrics, SIZE_BUCKETS_BYTES, ServerMetrics};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE};
@@ -53,15 +54,17 @@ impl MetricsPage {
         ServerMetrics::with_recorder(Arc::clone(&self.recorder) as _)
     }
 
-    /// Shows the page for ever.
-    pub async fn serve(self) {
+    /// Shows the page for ever, with what this server carries beside its calls.
+    pub async fn serve(self, server: ServerHandle) {
         let handle = self.recorder.handle();
+        let load = LoadMetrics::with_recorder(server, Arc::clone(&self.recorder) as _);
         let mut upkeep = interval(UPKEEP_PERIOD);
         let connections = Arc::new(Semaphore::new(CONNECTIONS));
         loop {
             let accepted = tokio::select! {
                 _ = upkeep.tick() => {
                     handle.run_upkeep();
+                    load.report();
                     continue;
                 }
                 accepted = accept(&self.listener, &connections) => accepted,

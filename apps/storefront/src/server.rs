@@ -45,7 +45,7 @@ pub async fn run(options: ServeOptions) -> Result<(), RunError> {
     announce(&bound.addresses(), metrics.as_ref());
     if let Some(metrics) = metrics {
         // It ends with the process: what happens during a drain is seen.
-        tokio::spawn(metrics.serve());
+        tokio::spawn(metrics.serve(bound.handle()));
     }
     serve_until(bound, &mut stop, options.grace).await;
     // What is left in the log of the database goes into it; where something still holds it, the next start does that.
