@@ -63,7 +63,7 @@ setters! {
     /// How many streams the peer may have open at once. Default 256. A stream beyond it is refused (REFUSED_STREAM).
     max_concurrent_streams: u32;
     /// The most received bytes that may wait for the application on the whole connection. Default 32 MiB. Half of it
-    /// is guaranteed to the streams, the rest is lent to those that need more (see [`Config::check`]).
+    /// is guaranteed to the streams, the rest is lent to those that need more (see [`Config::check`]). Less than 2 GiB.
     receive_budget: u32;
     /// How many bytes may wait for a peer that does not open its windows or does not read. Default 64 MiB. Above it new
     /// streams are refused (REFUSED_STREAM), and [`crate::Connection::may_queue`] says no. Against zero-window and
@@ -120,11 +120,18 @@ impl Config {
         (self.receive_budget / 2 / self.max_concurrent_streams.max(1)).min(crate::settings::MAX_WINDOW)
     }
 
-    /// Whether the budget gives every stream a usable window.
+    /// Whether the budget gives every stream a usable window, and the connection one that HTTP/2 can say.
     ///
     /// # Errors
-    /// Where it gives less than 64 KiB; the text names the smallest budget that works.
+    /// Where a stream gets less than 64 KiB; the text names the smallest budget that works. Where the budget is 2 GiB or
+    /// more (RFC 9113 §6.9.1).
     pub fn check(&self) -> Result<(), String> {
+        if self.receive_budget > crate::settings::MAX_WINDOW {
+            return Err(format!(
+                "a receive budget of {} bytes is more than a window can be; make it less than 2 GiB",
+                self.receive_budget
+            ));
+        }
         if self.initial_window_size() >= SMALLEST_WINDOW {
             return Ok(());
         }

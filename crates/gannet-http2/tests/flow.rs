@@ -364,6 +364,18 @@ fn windows_follow_bandwidth_and_delay() {
     assert_eq!(came.iter().sum::<usize>(), SMALLEST as usize);
 }
 
+/// RFC 9113 §6.9.1: no window is 2 GiB or more, so no budget is.
+#[test]
+fn a_budget_is_no_more_than_a_window_can_be() {
+    let largest = Config::default().receive_budget(i32::MAX as u32);
+    largest.check().unwrap();
+    let mut pair = Pair::new(&largest);
+    pair.open();
+    pair.exchange(&mut std::iter::repeat(usize::MAX));
+    let error = largest.receive_budget(1 << 31).check().unwrap_err();
+    assert!(error.contains("less than 2 GiB"), "{error}");
+}
+
 /// Who waits to borrow and goes away is not waited for.
 #[test]
 fn a_borrower_that_gives_up_lets_the_next_one_go() {
