@@ -557,3 +557,15 @@ fn credit_for_streams_that_have_ended() {
         "what no DATA explains is a flood on them too"
     );
 }
+
+/// RFC 9113 §5.1: a large frame for a stream that its sender has reset is one mistake, in however many reads it comes.
+#[test]
+fn a_frame_in_pieces_is_answered_once() {
+    let mut server = Scripted::server(Config::default());
+    server.receive(&[open_request(1), reset(1, 8)].concat());
+    server.forget();
+    for piece in frame(DATA, 0, 1, [0; 16_000]).chunks(1100) {
+        server.receive(piece);
+    }
+    assert_eq!(server.frames().iter().filter(|(kind, ..)| *kind == RST_STREAM).count(), 1);
+}

@@ -100,7 +100,9 @@ impl Connection {
             self.idle_frame(now)?;
         }
         let Some(key) = self.streams.key_of(head.stream_id) else {
-            return self.frame_on_closed_stream(now, head);
+            // A frame that comes in pieces is judged, and answered, by its first.
+            let is_later_piece = head.len == 0 && !payload.is_empty();
+            return if is_later_piece { Ok(None) } else { self.frame_on_closed_stream(now, head) };
         };
         let data = payload.slice(start..end);
         match self.take_data(key, head, &data, end_stream) {
