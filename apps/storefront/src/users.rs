@@ -2,6 +2,7 @@
 
 mod batch;
 mod checks;
+mod inserts;
 mod list;
 mod page_token;
 mod password;
@@ -19,18 +20,21 @@ use crate::time::{now_ns, timestamp};
 use gannet::well_known::Empty;
 use gannet::{Call, Receiver, Result, ResultExt, Sender, Status};
 use gannet_types::{ErrorInfo, ResourceInfo};
+use inserts::Inserts;
 use password::Passwords;
 
-/// UserService over the store.
+/// UserService over the store. A task of its own stores users, so it has to be made where tasks can be spawned.
 #[must_use]
 pub fn service(store: Store) -> UserServiceServer<Users> {
-    UserServiceServer::new(Users { store, passwords: Passwords::new() })
+    let (inserts, passwords) = (Inserts::new(store.clone()), Passwords::new());
+    UserServiceServer::new(Users { store, inserts, passwords })
 }
 
 /// The service's implementation.
 #[derive(Debug)]
 pub struct Users {
     store: Store,
+    inserts: Inserts,
     passwords: Passwords,
 }
 
@@ -43,8 +47,7 @@ impl UserService for Users {
         // Before the transaction: hashing takes as long as a thousand inserts.
         let password_hash = self.passwords.hash(request.password).await?;
         let new = record::New::of(request.name, request.email, request.role, password_hash);
-        let mut writer = self.store.writer.acquire().await.internal("waiting for the database")?;
-        match record::insert(&mut writer, new).await.internal("storing the user")? {
+        match self.inserts.insert(new).await? {
             Ok(user) => Ok(CreateUserResponse { user: user.into(), ..Default::default() }),
             Err(taken) => Err(email_taken(&taken.email)),
         }

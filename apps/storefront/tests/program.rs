@@ -185,6 +185,38 @@ async fn a_killed_server_has_all_that_it_answered() {
     users.create_user(new_user("later")).await.unwrap();
 }
 
+/// Killed while many create users at once, who share transactions: whoever was answered OK is there.
+#[tokio::test]
+async fn a_killed_server_has_all_that_it_answered_at_once() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &[]);
+    let (sender, mut answered) = tokio::sync::mpsc::unbounded_channel();
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..32 {
+        let (users, sender) = (UserServiceClient::new(program.channel()), sender.clone());
+        callers.spawn(async move {
+            for number in 0.. {
+                let created = users.create_user(new_user(&format!("{caller}-{number}"))).await;
+                let Ok(created) = created else { return };
+                sender.send(created.user.name.clone()).unwrap();
+            }
+        });
+    }
+    drop(sender);
+    let mut names_answered = HashSet::new();
+    while names_answered.len() < 200 {
+        names_answered.insert(answered.recv().await.unwrap());
+    }
+    program.kill();
+    callers.join_all().await;
+    while let Some(name) = answered.recv().await {
+        names_answered.insert(name);
+    }
+    let stored: HashSet<String> = names(data.path()).await.into_iter().collect();
+    let lost: Vec<_> = names_answered.difference(&stored).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
 async fn names(data: &std::path::Path) -> Vec<String> {
     query(&data.join("storefront.db"), "SELECT name FROM users ORDER BY sequence").await
 }

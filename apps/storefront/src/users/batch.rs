@@ -23,7 +23,8 @@ pub(super) async fn create(
     while let Some(portion) = next_portion(&mut requests).await? {
         let arrived = portion.len();
         let valid = prepare(portion, passwords).await?;
-        let created = commit(store, valid).await.internal("storing users")?;
+        let inserted = record::insert_all(store, valid).await.internal("storing users")?;
+        let created: Vec<User> = inserted.into_iter().flatten().collect();
         summary.failures += arrived - created.len();
         summary.successes += created.len();
         created.into_iter().for_each(|user| summary.users.add(user));
@@ -80,22 +81,6 @@ impl Hashing {
         let CreateUserRequest { name, email, role, .. } = self.request;
         Ok(New::of(name, email, role, hash))
     }
-}
-
-/// Stores what can be stored in one transaction: an email that is taken fails alone.
-async fn commit(store: &Store, users: Vec<New>) -> Result<Vec<User>, sqlx::Error> {
-    let mut created = Vec::with_capacity(users.len());
-    if users.is_empty() {
-        return Ok(created);
-    }
-    let mut transaction = store.writer.begin().await?;
-    for user in users {
-        if let Ok(user) = record::insert(&mut transaction, user).await? {
-            created.push(user);
-        }
-    }
-    transaction.commit().await?;
-    Ok(created)
 }
 
 /// The answer so far.

@@ -2,6 +2,7 @@
 
 use super::checks::role_or_default;
 use crate::proto::user::v1::{Role, User, UserStatus};
+use crate::store::Store;
 use crate::time::{now_ns, timestamp};
 use gannet::buffa::EnumValue;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -50,6 +51,7 @@ impl From<Row> for User {
 }
 
 /// A user about to be stored. It is ACTIVE.
+#[derive(Debug)]
 pub(super) struct New {
     id: String,
     name: String,
@@ -71,11 +73,27 @@ impl New {
     }
 }
 
-/// Stores a user, or gives it back where its email is taken.
-pub(super) async fn insert(
-    connection: &mut SqliteConnection,
-    new: New,
-) -> Result<Result<User, New>, sqlx::Error> {
+/// Stores users in one transaction, or gives those back whose email is taken.
+pub(super) async fn insert_all(
+    store: &Store,
+    mut users: Vec<New>,
+) -> Result<Vec<Result<User, New>>, sqlx::Error> {
+    if users.len() < 2 {
+        // A statement by itself is a transaction by itself.
+        let Some(one) = users.pop() else { return Ok(Vec::new()) };
+        let mut writer = store.writer.acquire().await?;
+        return Ok(vec![insert(&mut writer, one).await?]);
+    }
+    let mut inserted = Vec::with_capacity(users.len());
+    let mut transaction = store.writer.begin().await?;
+    for user in users {
+        inserted.push(insert(&mut transaction, user).await?);
+    }
+    transaction.commit().await?;
+    Ok(inserted)
+}
+
+async fn insert(connection: &mut SqliteConnection, new: New) -> Result<Result<User, New>, sqlx::Error> {
     const INSERT: &str = "INSERT INTO users
         (id, name, email, email_key, password_hash, status, role, created_at_ns, updated_at_ns)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (email_key) DO NOTHING";
