@@ -58,6 +58,13 @@ const MODULES: &[Module] = &[
     },
     Module {
         package: "crates/gannet-services",
+        directory: "src/channelz/generated",
+        files: &["grpc/channelz/v1/channelz.proto"],
+        options: |generator| generator,
+        descriptors: None,
+    },
+    Module {
+        package: "crates/gannet-services",
         directory: "src/reflection/generated",
         files: &[
             "gannet/reflection/descriptors.proto",

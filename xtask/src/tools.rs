@@ -88,7 +88,9 @@ impl Shop {
                 [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
             let said = format!("{out}{errors}");
             let as_expected = output.status.code() == Some(row.exit);
-            let good = as_expected && row.says.iter().all(|part| said.contains(part));
+            let address = self.address.to_string();
+            let says = |part: &&str| said.contains(&part.replace("ADDRESS", &address));
+            let good = as_expected && row.says.iter().all(says);
             tally.check(row.check, good, &format!("{}\n{said}", output.status));
         }
         Ok(())

@@ -17,7 +17,7 @@ pub enum Who {
 }
 
 /// Every method, or the services that end with `/`. What is not here nobody may call.
-pub const TABLE: [(&str, Who); 19] = [
+pub const TABLE: [(&str, Who); 20] = [
     // A user with another role than ROLE_USER is made by ADMIN alone.
     ("/user.v1.UserService/CreateUser", Who::Caller),
     ("/user.v1.UserService/GetUser", Who::Caller),
@@ -43,6 +43,8 @@ pub const TABLE: [(&str, Who); 19] = [
     ("/grpc.health.v1.Health/", Who::Anyone),
     ("/grpc.reflection.v1.ServerReflection/", Who::Anyone),
     ("/grpc.reflection.v1alpha.ServerReflection/", Who::Anyone),
+    // It says who is connected.
+    ("/grpc.channelz.v1.Channelz/", Who::Admin),
 ];
 
 /// Who may call the method at this path.
@@ -147,6 +149,7 @@ mod tests {
     fn what_is_open_and_what_nobody_may() {
         assert_eq!(who("/grpc.health.v1.Health/Watch"), Some(Who::Anyone));
         assert_eq!(who("/user.v1.UserService/DeleteUser"), Some(Who::Admin));
+        assert_eq!(who("/grpc.channelz.v1.Channelz/GetServers"), Some(Who::Admin));
         for unknown in
             ["/user.v1.UserService/DeleteUsers", "/user.v1.UserService/", "/grpc.health.v1.Healthy/Check"]
         {

@@ -7,7 +7,8 @@ use crate::metrics::{MetricsError, MetricsPage};
 use crate::store::{Store, StoreError};
 use crate::{chat, files, orders, users};
 use gannet::tls::{Authorities, Identity, ServerTls};
-use gannet::{Bound, ListenAddress, ServeError, Server};
+use gannet::{Bound, ListenAddress, Registry, ServeError, Server};
+use gannet_services::channelz::Channelz;
 use gannet_services::health::Health;
 use gannet_services::reflection::Reflection;
 use gannet_telemetry::{Log, Trace};
@@ -68,6 +69,7 @@ fn tls(options: &ServeOptions) -> Option<ServerTls> {
 /// # Errors
 /// Where a service can't begin on what the store holds.
 pub async fn server(store: Store, max_upload_bytes: u64) -> Result<Server, RunError> {
+    let registry = Registry::new();
     let reflection = Reflection::new().files(gannet_types::DESCRIPTORS);
     let server = Server::new()
         .intercept(Trace::new())
@@ -82,7 +84,9 @@ pub async fn server(store: Store, max_upload_bytes: u64) -> Result<Server, RunEr
         .add(files::service(store, max_upload_bytes).await?)
         .add(chat::service())
         .end_on_drain("/chat.v1.ChatService/Chat")
+        .registry(registry.clone())
         .add(Health::new().service())
+        .add(Channelz::new(registry).service())
         .add(reflection.v1())
         .add(reflection.v1alpha());
     Ok(server)

@@ -346,6 +346,14 @@ impl Connection {
         self.events.push_back(Event::Closed { error });
     }
 
+    /// How many bytes this end may send, and the other one, on all streams together (RFC 9113 §5.2).
+    #[must_use]
+    pub fn windows(&self) -> (u64, u64) {
+        let [send, receive] =
+            [self.send_window, self.receive_window].map(|window| u64::try_from(window).unwrap_or(0));
+        (send, receive)
+    }
+
     /// Bytes of DATA that wait on this stream for windows or for its turn.
     #[must_use]
     pub fn queued(&self, key: StreamKey) -> usize {

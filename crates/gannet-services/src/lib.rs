@@ -1,7 +1,10 @@
-//! Standard gRPC services, each a module and a feature of the same name: `health` and `reflection`, both on by default.
+//! Standard gRPC services, each a module and a feature of the same name: `health` and `reflection`, both on by default,
+//! and `channelz`.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "channelz")]
+pub mod channelz;
 #[cfg(feature = "health")]
 pub mod health;
 #[cfg(feature = "reflection")]

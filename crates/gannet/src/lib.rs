@@ -17,6 +17,7 @@ mod driver;
 mod intercept;
 pub mod interceptors;
 mod peer;
+mod registry;
 mod server;
 mod service;
 mod stream;
@@ -43,6 +44,10 @@ pub use gannet_core::{
 pub use gannet_http2::{Config as Http2Config, Fields, Limit as Http2Limit, Name, Output};
 pub use intercept::{Direction, Interceptor, Next};
 pub use peer::{Peer, PeerAddress, PeerCredentials};
+pub use registry::{
+    CallCounts, ChannelFacts, ChannelState, Registry, ServerFacts, SocketFacts, SocketRef, SocketSecurity,
+    SubchannelFacts,
+};
 pub use server::{
     Bound, ForeignConnection, ForeignIo, HandshakeError, HttpBody, HttpHandler, HttpRequest, HttpResponder,
     Listen, ListenAddress, ServeError, Server, ServerEvent, ServerHandle, ServerLoad, ShutdownReport,

@@ -21,6 +21,7 @@ pub(crate) use waiting::COPIED_BELOW_BYTES;
 use crate::compression::{DecompressionLimits, Outgoing, Received};
 use crate::driver::Mailbox;
 use crate::intercept::{Direction, Observers};
+use crate::registry::CallEntry;
 use crate::server::{Charge, DecompressedData};
 use crate::{Compression, Format, MethodSpec, Result, Status};
 use bytes::Bytes;
@@ -46,6 +47,8 @@ pub(crate) struct StreamFacts {
     pub(crate) decompression: DecompressionLimits,
     /// A server's account of what is decompressed.
     pub(crate) decompressed: Option<Arc<DecompressedData>>,
+    /// Counts the call at a client's channel, where somebody looks.
+    pub(crate) counted: Option<CallEntry>,
 }
 
 /// Which end of a call it is.
@@ -126,6 +129,9 @@ impl StreamPair {
 
     /// The call is over: what is still sent errs, what is still received ends with `how`.
     pub(crate) fn end(&self, how: Result<()>) {
+        if let Some(counted) = &self.facts.counted {
+            counted.end(how.is_ok());
+        }
         self.outbox.end(how.clone());
         self.inbox.end(how);
     }

@@ -13,8 +13,8 @@ mod greeter;
 use certificates::{Authority, Pair};
 use gannet::tls::{Authorities, ClientTls, Identity, IdentityPem, ServerTls, TlsVersion, rustls};
 use gannet::{
-    Answer, BoxFuture, Call, Channel, ListenAddress, Result, Server, ServerEvent, ServerHandle, Service,
-    ServiceSpec,
+    Answer, BoxFuture, Call, Channel, ListenAddress, PeerAddress, Registry, Result, Server, ServerEvent,
+    ServerHandle, Service, ServiceSpec,
 };
 use greeter::{GreeterClient, GreeterServer, HELLO, Plain, hello};
 use rustls::pki_types::CertificateDer;
@@ -105,6 +105,33 @@ impl Service for WhoAmI {
 
 async fn who(channel: &Channel) -> String {
     GreeterClient::new(channel.clone()).greet(hello("")).await.unwrap().0
+}
+
+/// gRFC A14, Security: what channelz shows of a connection, at both ends.
+#[tokio::test]
+async fn a_registry_knows_how_connections_are_secured() {
+    let authority = Authority::new("ca");
+    let pair = authority.sign(&["127.0.0.1"]);
+    let certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap();
+    let registry = Registry::new();
+    let server = Server::new().registry(registry.clone()).tls(ServerTls::new(pair.identity()));
+    let bound = server.add(GreeterServer::new(Plain::default())).bind(["127.0.0.1:0"]).await.unwrap();
+    let ListenAddress::Tcp(address) = bound.addresses()[0].clone() else { panic!("not TCP") };
+    tokio::spawn(bound.serve());
+    let channel = Channel::builder(&format!("ipv4:{address}")).unwrap();
+    let channel = channel.tls(trusts(&authority)).registry(registry.clone()).build();
+    greets(&channel).await;
+
+    let subchannel = registry.subchannel(registry.channels(0, 1)[0].subchannel).unwrap();
+    let client = registry.socket(subchannel.sockets[0].id).unwrap();
+    let security = client.security.unwrap();
+    assert!(security.cipher_suite.as_ref().unwrap().starts_with("TLS_"), "{security:?}");
+    assert_eq!(security.remote_certificate.as_deref(), Some(&certificate[..]));
+    let accepted = registry.server_sockets(registry.servers(0, 1)[0].id, 0, 1).unwrap();
+    let accepted = registry.socket(accepted[0].id).unwrap();
+    assert_eq!((accepted.local, accepted.remote), (Some(PeerAddress::Tcp(address)), client.local));
+    let of_server = accepted.security.unwrap();
+    assert_eq!((of_server.cipher_suite, of_server.remote_certificate), (security.cipher_suite, None));
 }
 
 #[tokio::test]

@@ -100,6 +100,41 @@ pub(super) const GRPCURL: &[Row] = &[
         says: &["Code: NotFound", "User 7 not found", "google.rpc.ResourceInfo", "\"resourceName\": \"7\""],
     },
     Row {
+        check: "channelz: the server, its calls and where it listens",
+        arguments: &["-plaintext", "ADDRESS", "grpc.channelz.v1.Channelz/GetServers"],
+        exit: 0,
+        says: &[
+            "\"serverId\": \"1\"",
+            "\"callsSucceeded\"",
+            "\"callsFailed\": \"2\"",
+            "\"name\": \"ADDRESS\"",
+        ],
+    },
+    Row {
+        check: "channelz: its connections",
+        arguments: &[
+            "-plaintext",
+            "-d",
+            r#"{"server_id": 1}"#,
+            "ADDRESS",
+            "grpc.channelz.v1.Channelz/GetServerSockets",
+        ],
+        exit: 0,
+        says: &["\"socketId\"", "\"name\": \"127.0.0.1:", "\"end\": true"],
+    },
+    Row {
+        check: "channelz: the socket that listens",
+        arguments: &[
+            "-plaintext",
+            "-d",
+            r#"{"socket_id": 2}"#,
+            "ADDRESS",
+            "grpc.channelz.v1.Channelz/GetSocket",
+        ],
+        exit: 0,
+        says: &["\"ipAddress\": \"fwAAAQ==\""],
+    },
+    Row {
         check: "a method that is not there",
         arguments: &["-plaintext", "ADDRESS", "user.v1.UserService/Nothing"],
         exit: 1,

@@ -4,9 +4,10 @@ use super::connect::{Connector, Dial};
 use crate::compression::{CompressionSettings, DecompressionLimits, Outgoing, compression_setters};
 use crate::driver::{Mailbox, clock, random};
 use crate::intercept::Chain;
+use crate::registry::{CallEntry, ChannelEntry};
 use crate::{
-    BackoffConfig, DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, InvalidTarget, Result, Server, Service, Status,
-    Target,
+    BackoffConfig, ChannelState, DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, InvalidTarget, Registry, Result,
+    Server, Service, Status, Target,
 };
 use gannet_core::KeepaliveConfig;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -38,6 +39,8 @@ struct Inner {
     changed: Notify,
     /// How often a server has said that it is asked too often.
     too_many_pings: AtomicU32,
+    /// Where others look what the channel does.
+    entry: Option<ChannelEntry>,
 }
 
 /// What a channel was built with.
@@ -73,6 +76,7 @@ pub struct ChannelBuilder {
     user_agent: String,
     chain: Chain,
     settings: Settings,
+    registry: Option<Registry>,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::ClientTls>,
 }
@@ -201,6 +205,7 @@ impl Channel {
                     State::TransientFailure(_) | State::Connecting => {}
                     State::Idle => {
                         *state = State::Connecting;
+                        self.show(&state);
                         tokio::spawn(self.clone().keep_connecting());
                     }
                 }
@@ -252,7 +257,29 @@ impl Channel {
         WeakChannel(Arc::downgrade(&self.0))
     }
 
+    pub(super) fn entry(&self) -> Option<&ChannelEntry> {
+        self.0.entry.as_ref()
+    }
+
+    /// Counts a call that begins, where somebody looks.
+    #[inline]
+    pub(super) fn count_call(&self) -> Option<CallEntry> {
+        self.entry().map(|entry| entry.call(clock::now()))
+    }
+
+    fn show(&self, state: &State) {
+        if let Some(entry) = self.entry() {
+            entry.is_now(match state {
+                State::Idle => ChannelState::Idle,
+                State::Connecting => ChannelState::Connecting,
+                State::Ready(_) => ChannelState::Ready,
+                State::TransientFailure(_) => ChannelState::TransientFailure,
+            });
+        }
+    }
+
     fn set(&self, state: State) {
+        self.show(&state);
         *self.lock() = state;
         self.0.changed.notify_waiters();
     }
@@ -301,6 +328,7 @@ impl ChannelBuilder {
                 backoff: BackoffConfig::default(),
                 keepalive: None,
             },
+            registry: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -349,6 +377,14 @@ impl ChannelBuilder {
     #[must_use]
     pub fn tls(mut self, tls: crate::tls::ClientTls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Puts the channel and its connections into this registry, for channelz. Default none: then nobody can look what
+    /// they do.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = Some(registry);
         self
     }
 
@@ -404,12 +440,14 @@ impl ChannelBuilder {
     /// The channel. It connects with its first call.
     #[must_use]
     pub fn build(self) -> Channel {
+        let connector = Connector::new(
+            self.dial,
+            #[cfg(feature = "tls")]
+            self.tls,
+        );
         Channel(Arc::new(Inner {
-            connector: Connector::new(
-                self.dial,
-                #[cfg(feature = "tls")]
-                self.tls,
-            ),
+            entry: self.registry.map(|registry| ChannelEntry::new(registry, connector.to_string())),
+            connector,
             authority: self.authority,
             user_agent: self.user_agent,
             accept_encoding: self.settings.compression.accepted.to_string(),

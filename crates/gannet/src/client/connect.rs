@@ -127,15 +127,22 @@ impl Connector {
 
     /// TLS where the channel has it, then the connection's task; ready when the server has said that it speaks HTTP/2.
     async fn start(&self, socket: Socket, channel: &Channel, address: PeerAddress) -> Result<Arc<Mailbox>> {
+        let local = channel.entry().and_then(|_| socket.local_address());
         let (socket, peer) = self.secure(socket, Peer::plain(address)).await?;
+        let entry = channel.entry().map(|entry| entry.connection(local, peer.clone()));
         let mailbox = Arc::new(Mailbox::default());
         let (never, draining) = watch::channel(false);
         // A client's calls never see a drain: the sender is gone, which `Call::draining` takes for that.
         drop(never);
         let facts = Arc::new(ConnectionFacts { peer: peer.clone(), draining, decompressed: None });
         let (ready, settled) = oneshot::channel();
-        let connection =
-            ClientConnection::new(socket, channel, facts, (Arc::clone(&mailbox), ready), clock::now());
+        let connection = ClientConnection::new(
+            socket,
+            channel,
+            (facts, entry),
+            (Arc::clone(&mailbox), ready),
+            clock::now(),
+        );
         tokio::spawn(connection);
         let lost = || Err(Status::unavailable(format!("the connection to {peer} was lost")));
         settled.await.unwrap_or_else(|_| lost())?;

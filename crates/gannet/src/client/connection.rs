@@ -7,6 +7,7 @@ mod slot;
 use super::channel::Channel;
 use crate::call::ConnectionFacts;
 use crate::driver::{Command, Io, Mailbox, Reading, Transport, Upkeep, UpkeepAction, clock};
+use crate::registry::{Counter, SocketEntry};
 use crate::{Metadata, Result, Status};
 use attempts::Attempts;
 use gannet_core::LifetimeConfig;
@@ -30,6 +31,8 @@ pub(super) struct ClientConnection<S> {
     upkeep: Upkeep,
     /// The server has not answered a keepalive PING.
     server_is_gone: bool,
+    /// Where others look what the connection does.
+    entry: Option<SocketEntry>,
 }
 
 /// What a keepalive PING carries, to tell its answer from others in a trace.
@@ -39,7 +42,7 @@ impl<S: Io> ClientConnection<S> {
     pub(super) fn new(
         io: S,
         channel: &Channel,
-        facts: Arc<ConnectionFacts>,
+        (facts, entry): (Arc<ConnectionFacts>, Option<SocketEntry>),
         (mailbox, ready): (Arc<Mailbox>, oneshot::Sender<Result<()>>),
         now: Instant,
     ) -> Self {
@@ -57,6 +60,7 @@ impl<S: Io> ClientConnection<S> {
             now,
             upkeep,
             server_is_gone: false,
+            entry,
         }
     }
 
@@ -81,7 +85,10 @@ impl<S: Io> ClientConnection<S> {
         self.transport.http2.handle_timeout(self.now);
         self.attempts.expire(&mut self.transport.http2, self.now);
         match self.upkeep.poll(self.now) {
-            Some(UpkeepAction::Ping) => self.transport.http2.ping(KEEPALIVE_PING),
+            Some(UpkeepAction::Ping) => {
+                self.transport.http2.ping(KEEPALIVE_PING);
+                self.attempts.counts[Counter::KeepalivesSent] += 1;
+            }
             Some(UpkeepAction::PeerIsGone) => {
                 let peer = &self.attempts.facts.peer;
                 let text = format!("{peer} does not answer: a keepalive PING was not acknowledged in time");
@@ -107,6 +114,15 @@ impl<S: Io> ClientConnection<S> {
         let idle = http2.open_streams() == 0 && self.attempts.waiting.is_empty();
         let unwanted = self.attempts.channel.is_gone() || http2.peer_is_going_away();
         (http2.is_closed() || (idle && unwanted)) && http2.unsent() == 0 && self.transport.unwritten() == 0
+    }
+
+    /// Shows others what has been done so far.
+    fn show(&mut self) {
+        let Some(entry) = &self.entry else { return };
+        let (send, receive) = self.transport.http2.windows();
+        self.attempts.counts[Counter::SendWindow] = send;
+        self.attempts.counts[Counter::ReceiveWindow] = receive;
+        entry.show(&self.attempts.counts, self.now);
     }
 
     fn lost(&mut self, error: &std::io::Error) {
@@ -153,6 +169,7 @@ impl<S: Io> Future for ClientConnection<S> {
             this.transport.end_read();
             this.attempts.tell_start(&this.transport.http2);
             this.attempts.arm(this.now);
+            this.show();
             // After all that may have set a time to wake at.
             timed_out |= this.poll_time(cx);
             if this.server_is_gone || this.transport.http2.is_abandoned() {
@@ -207,7 +224,12 @@ impl<S> Drop for ClientConnection<S> {
             attempt.unprocessed(error.clone());
         }
         for slot in attempts.slots.iter_mut().filter_map(Option::take) {
+            attempts.counts[Counter::StreamsFailed] += 1;
+            attempts.counts.call_ended(false);
             slot.end(Err(error.clone()), Metadata::default());
+        }
+        if let Some(entry) = &self.entry {
+            entry.show(&attempts.counts, self.now);
         }
     }
 }

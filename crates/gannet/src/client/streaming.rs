@@ -7,6 +7,7 @@ use crate::call::{Call, Opening, Request};
 use crate::compression::Encodings;
 use crate::driver::clock;
 use crate::intercept::Endpoint;
+use crate::registry::CallEntry;
 use crate::service::BoxFuture;
 use crate::stream::{Side, StreamFacts, StreamPair};
 use crate::{Answer, Compression, Format, Messages, MethodSpec, Receiver, Result, Sender, Status};
@@ -183,6 +184,7 @@ async fn open(
     mut options: Options,
     body: Option<Bytes>,
 ) -> Result<Arc<StreamPair>> {
+    let mut counted = channel.count_call();
     if let Some(mistake) = options.mistake.take() {
         return Err(mistake);
     }
@@ -195,6 +197,8 @@ async fn open(
         outgoing,
         decompression: channel.decompression(),
         decompressed: None,
+        // Where interceptors have the last word, they end it.
+        counted: if channel.chain().is_empty() { counted.take() } else { None },
     });
     let call = CallState {
         channel: channel.clone(),
@@ -211,13 +215,13 @@ async fn open(
         Box::new(call).attach(Arc::clone(&pair)).await?;
     } else {
         pair.inbox.hold();
-        tokio::spawn(run_intercepted(call, Arc::clone(&pair)));
+        tokio::spawn(run_intercepted(call, Arc::clone(&pair), counted));
     }
     Ok(pair)
 }
 
 /// Runs the interceptors around the whole life of a stream. It ends as the outermost of them says.
-async fn run_intercepted(state: CallState, pair: Arc<StreamPair>) {
+async fn run_intercepted(state: CallState, pair: Arc<StreamPair>, counted: Option<CallEntry>) {
     let channel = state.channel.clone();
     let mut call = Call::new(Opening {
         spec: state.spec,
@@ -248,6 +252,9 @@ async fn run_intercepted(state: CallState, pair: Arc<StreamPair>) {
         };
         Ok(())
     });
+    if let Some(counted) = counted {
+        counted.end(result.is_ok());
+    }
     // The final status is what the outermost of them returns.
     pair.inbox.release(result.clone());
     pair.outbox.end(result);

@@ -7,6 +7,7 @@ use crate::call::{Call, Opening, Request};
 use crate::compression::{Encodings, Outgoing, put_compressed, put_message};
 use crate::driver::{Command, Mailbox, clock, write_buffers};
 use crate::intercept::{Direction, Endpoint, Observers};
+use crate::registry::CallEntry;
 use crate::service::BoxFuture;
 use crate::stream::Side;
 use crate::{Answer, Compression, Format, Messages, Metadata, MethodSpec, Output, Result, Status};
@@ -28,6 +29,7 @@ pub struct Unary<Req, Res> {
     request: Result<Bytes>,
     responses: Messages<Res>,
     stage: Stage,
+    counted: Option<CallEntry>,
     _request: PhantomData<fn(Req)>,
 }
 
@@ -71,7 +73,8 @@ impl<Req, Res> Unary<Req, Res> {
     ) -> Self {
         let request = encode(channel, spec, requests, &request);
         let (channel, options) = (channel.clone(), Options::default());
-        Self { options, channel, spec, request, responses, stage: Stage::Start, _request: PhantomData }
+        let stage = Stage::Start;
+        Self { options, channel, spec, request, responses, stage, counted: None, _request: PhantomData }
     }
 
     /// The answer together with the metadata that came with it.
@@ -85,6 +88,9 @@ impl<Req, Res> Unary<Req, Res> {
     fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Result<UnaryResponse<Res>>> {
         let ended = ready!(self.poll_ended(cx))?;
         let result = ended.result.unwrap_or_else(|| Err(Status::internal("the call ended without a result")));
+        if let Some(counted) = self.counted.take() {
+            counted.end(result.is_ok());
+        }
         Poll::Ready(result.and_then(|received| {
             let compression = received.compression;
             let bytes = received.decompressed(self.channel.decompression())?;
@@ -124,6 +130,7 @@ impl<Req, Res> Unary<Req, Res> {
     }
 
     fn start(&mut self) -> Result<Stage> {
+        self.counted = self.channel.count_call();
         if let Some(mistake) = self.options.mistake.take() {
             return Err(mistake);
         }

@@ -1,8 +1,10 @@
 //! What a connection runs over, as one type: the driver is compiled once, and its task is as small as its socket.
 
+use crate::PeerAddress;
 use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -36,6 +38,20 @@ macro_rules! each {
 }
 
 impl Socket {
+    /// This end's address, where it has one.
+    pub(crate) fn local_address(&self) -> Option<PeerAddress> {
+        match self {
+            Socket::Tcp(socket) => socket.local_addr().ok().map(PeerAddress::Tcp),
+            Socket::Unix(socket) => {
+                let address = socket.local_addr().ok()?;
+                let path = address.as_pathname().map(|path| Arc::from(path.to_string_lossy().as_ref()));
+                Some(PeerAddress::Unix(path))
+            }
+            Socket::Pipe(_) => Some(PeerAddress::InProcess),
+            Socket::Boxed(_) => None,
+        }
+    }
+
     /// gRFC A18: TCP gives bytes up that the peer has not acknowledged for so long, as keepalive gives a silent peer up.
     pub(crate) fn set_user_timeout(&self, timeout: Duration) {
         if let Socket::Tcp(socket) = self {

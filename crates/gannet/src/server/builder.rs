@@ -12,7 +12,8 @@ use super::running::Bound;
 use super::shared::{CallLimits, ServerShared};
 use crate::compression::{CompressionSettings, compression_setters};
 use crate::intercept::Chain;
-use crate::{DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, Service};
+use crate::registry::ServerEntry;
+use crate::{DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, Registry, Service};
 use gannet_core::{KeepaliveConfig, LifetimeConfig, PingPolicy};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -46,6 +47,7 @@ pub struct Server {
     keepalive: KeepaliveConfig,
     lifetime: LifetimeConfig,
     pings: PingPolicy,
+    registry: Option<Registry>,
     #[cfg(feature = "tls")]
     tls: Option<crate::tls::ServerTls>,
     drain_delay: Duration,
@@ -90,6 +92,7 @@ impl Server {
             },
             lifetime: LifetimeConfig::default(),
             pings: PingPolicy::default(),
+            registry: None,
             #[cfg(feature = "tls")]
             tls: None,
             drain_delay: Duration::ZERO,
@@ -328,6 +331,14 @@ impl Server {
         self
     }
 
+    /// Puts the server and its connections into this registry, for channelz. Default none: then nobody can look what
+    /// they do.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = Some(registry);
+        self
+    }
+
     /// Who answers requests that are no gRPC. Without one they get 415 or 404.
     #[must_use]
     pub fn http_handler(mut self, handler: impl HttpHandler) -> Self {
@@ -413,6 +424,7 @@ impl Server {
             pings: self.pings,
             cut_calls: AtomicUsize::new(0),
             load: Arc::new(Load::new(self.load)),
+            entry: self.registry.map(ServerEntry::new),
             #[cfg(feature = "tls")]
             tls,
             drain_delay: self.drain_delay,

@@ -12,6 +12,7 @@ use super::shared::ServerShared;
 use super::slot::{Slot, Slots, State};
 use crate::call::ConnectionFacts;
 use crate::driver::{Command, Mailbox};
+use crate::registry::{Counter, Counts};
 use crate::{CancelReason, Metadata, Output, Peer, Status};
 use bytes::Bytes;
 use gannet_core::Wheel;
@@ -34,6 +35,7 @@ pub(super) struct Calls {
     pub(super) outgoing: Output,
     /// Calls have begun since the connection last looked.
     begun: bool,
+    pub(super) counts: Counts,
 }
 
 impl Calls {
@@ -52,6 +54,7 @@ impl Calls {
             young: Vec::new(),
             outgoing: Output::new(),
             begun: false,
+            counts: Counts::default(),
         }
     }
 
@@ -116,6 +119,10 @@ impl Calls {
     fn drop_slot(&mut self, key: StreamKey, reason: CancelReason, status: &Status) {
         if let Some(slot) = self.slots.take(key) {
             self.disarm(&slot);
+            self.counts[Counter::StreamsFailed] += 1;
+            if !matches!(slot.state, State::Http(_)) {
+                self.counts.call_ended(false);
+            }
             cut_short(slot, reason, status);
         }
     }
@@ -130,16 +137,19 @@ impl Calls {
         end_stream: bool,
     ) {
         self.begun = true;
+        self.counts[Counter::StreamsStarted] += 1;
         match self.known_heads.disposition(&self.server, &fields, repeated) {
             Disposition::Call(head) => self.begin_call(http2, now, key, fields, head, end_stream),
             Disposition::Refused(status) => {
                 self.tell_refused(path(&fields), &status);
                 let none = Metadata::default();
                 self.responses.trailers_only(http2, key, crate::Format::Proto, &status, (&none, &none));
+                self.refused();
             }
             Disposition::UnknownEncoding(status) => {
                 self.tell_refused(path(&fields), &status);
                 self.responses.unknown_encoding(http2, key, status);
+                self.refused();
             }
             Disposition::Http => {
                 let (server, facts) = (Arc::clone(&self.server), Arc::clone(&self.facts));
@@ -151,6 +161,7 @@ impl Calls {
                 let (peer, path) = (&self.facts.peer, &*String::from_utf8_lossy(path(&fields)));
                 self.server.observer.tell(&ServerEvent::RequestRefused { peer, path, http_status });
                 self.responses.http_status(http2, key, http_status);
+                self.counts[Counter::StreamsSucceeded] += 1;
             }
         }
     }
@@ -159,6 +170,18 @@ impl Calls {
     fn tell_refused(&self, path: &[u8], status: &Status) {
         let (peer, path) = (&self.facts.peer, &*String::from_utf8_lossy(path));
         self.server.observer.tell(&ServerEvent::CallRefused { peer, path, status });
+    }
+
+    /// A call has ended that no handler has seen.
+    fn refused(&mut self) {
+        self.counts[Counter::CallsStarted] += 1;
+        self.answered(false);
+    }
+
+    /// A call has ended, and its client has the status.
+    fn answered(&mut self, well: bool) {
+        self.counts.call_ended(well);
+        self.counts[Counter::StreamsSucceeded] += 1;
     }
 
     fn data(&mut self, http2: &mut Connection, now: Instant, key: StreamKey, data: Bytes, end_stream: bool) {
@@ -170,9 +193,11 @@ impl Calls {
         match &mut slot.state {
             State::Gathering { .. } => self.gather(http2, now, key, data, end_stream),
             State::Running(running) => {
+                let read = running.messages;
                 if Self::stream_data(http2, key, slot.head.compression, running, data, end_stream).is_err() {
                     self.server.load.count(ServerLimit::MessageSize);
                 }
+                self.counts[Counter::MessagesReceived] += running.messages - read;
             }
             State::Http(stream) => stream.data(http2, key, data, end_stream),
         }

@@ -5,6 +5,7 @@ use super::load::{Holding, LOOK_AGAIN, Load, ServerLimit};
 use super::shared::ServerShared;
 use crate::Peer;
 use crate::driver::{Command, Io, Mailbox, Reading, Transport, Upkeep, UpkeepAction, clock, random};
+use crate::registry::{Counter, SocketEntry};
 use bytes::Bytes;
 use gannet_core::PingStrikes;
 use gannet_http2::{Connection, ErrorCode, Event, StreamKey};
@@ -26,6 +27,8 @@ pub(crate) struct ServerConnection<S> {
     commands: Vec<Command>,
     load: Arc<Load>,
     holding: Holding,
+    /// Where others look what the connection does.
+    entry: Option<SocketEntry>,
     now: Instant,
     upkeep: Upkeep,
     pings: PingStrikes,
@@ -39,7 +42,7 @@ const KEEPALIVE_PING: [u8; 8] = *b"are u ok";
 impl<S: Io> ServerConnection<S> {
     pub(crate) fn new(
         io: S,
-        server: Arc<ServerShared>,
+        (server, entry): (Arc<ServerShared>, Option<SocketEntry>),
         peer: Peer,
         mailbox: Arc<Mailbox>,
         early: Bytes,
@@ -59,6 +62,7 @@ impl<S: Io> ServerConnection<S> {
             commands: Vec::new(),
             load,
             holding,
+            entry,
             now,
             upkeep,
             pings,
@@ -114,7 +118,10 @@ impl<S: Io> ServerConnection<S> {
         while let Some(action) = self.upkeep.poll(self.now) {
             let http2 = &mut self.transport.http2;
             match action {
-                UpkeepAction::Ping => http2.ping(KEEPALIVE_PING),
+                UpkeepAction::Ping => {
+                    http2.ping(KEEPALIVE_PING);
+                    self.calls.counts[Counter::KeepalivesSent] += 1;
+                }
                 UpkeepAction::PeerIsGone => {
                     if !std::mem::replace(&mut self.client_is_gone, true) {
                         self.load.count(ServerLimit::KeepaliveTime);
@@ -136,6 +143,16 @@ impl<S: Io> ServerConnection<S> {
         http2.take_limit_hits(|limit, count| self.load.count_hit(limit, count));
         self.holding.report(http2.held_bytes() + self.transport.unwritten());
         self.transport.http2.set_under_pressure(self.load.is_under_pressure());
+        self.show();
+    }
+
+    /// Shows others what has been done so far.
+    fn show(&mut self) {
+        let Some(entry) = &self.entry else { return };
+        let (send, receive) = self.transport.http2.windows();
+        self.calls.counts[Counter::SendWindow] = send;
+        self.calls.counts[Counter::ReceiveWindow] = receive;
+        entry.show(&self.calls.counts, self.now);
     }
 
     fn is_over(&self) -> bool {
@@ -205,5 +222,8 @@ impl<S: Io> Future for ServerConnection<S> {
 impl<S> Drop for ServerConnection<S> {
     fn drop(&mut self) {
         self.calls.lost();
+        if let Some(entry) = &self.entry {
+            entry.show(&self.calls.counts, self.now);
+        }
     }
 }

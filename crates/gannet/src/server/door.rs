@@ -6,6 +6,7 @@ use super::slot::{Slot, State};
 use crate::call::ConnectionFacts;
 use crate::compression::Received;
 use crate::driver::{Command, Mailbox};
+use crate::registry::Counter;
 use crate::stream::{Link, Side, StreamFacts, StreamPair};
 use crate::{Compression, Format, Idempotency, MethodSpec, Output, Peer, Result, Status};
 use bytes::Bytes;
@@ -195,6 +196,7 @@ impl Calls {
             outgoing: Default::default(),
             decompression: Default::default(),
             decompressed: None,
+            counted: None,
         });
         pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
         let responder =
@@ -225,9 +227,11 @@ impl Calls {
                     None => http2.end_stream(key),
                 }
                 self.slots.take(key);
+                self.counts[Counter::StreamsSucceeded] += 1;
             }
             HttpCommand::Abandon => {
                 http2.reset(key, ErrorCode::INTERNAL_ERROR);
+                self.counts[Counter::StreamsFailed] += 1;
                 self.slots.take(key);
             }
         }

@@ -87,6 +87,11 @@ pub(super) async fn serve_connection(accepted: Accepted, server: Arc<ServerShare
     let limit = server.handshake_timeout;
     let mut draining = server.draining.subscribe();
     let peer = accepted.peer.clone();
+    let local = server.entry.as_ref().and_then(|_| accepted.socket.local_address());
+    let serve = |socket, server: Arc<ServerShared>, peer: Peer, bytes| {
+        let entry = server.entry.as_ref().map(|entry| entry.connection(local, peer.clone()));
+        ServerConnection::new(socket, (server, entry), peer, mailbox, bytes, clock::now())
+    };
     let greeted = tokio::select! {
         greeted = tokio::time::timeout(limit, greet(accepted, &server)) => greeted,
         // Who has not begun when the server ends goes elsewhere.
@@ -94,7 +99,7 @@ pub(super) async fn serve_connection(accepted: Accepted, server: Arc<ServerShare
     };
     let error = match greeted {
         Ok(Ok(Greeted::Http2 { socket, peer, bytes })) => {
-            return ServerConnection::new(socket, server, peer, mailbox, bytes, clock::now()).await;
+            return serve(socket, server, peer, bytes).await;
         }
         Ok(Ok(Greeted::Foreign { socket, peer, bytes })) => match &server.foreign {
             Some(foreign) => return foreign.serve(peer, bytes, Box::new(socket)).await,
@@ -107,7 +112,7 @@ pub(super) async fn serve_connection(accepted: Accepted, server: Arc<ServerShare
                 HandshakeError::NotHttp2
             }
             // RFC 9113 §3.4: an invalid preface is a connection error, which the state machine finds and says.
-            None => return ServerConnection::new(socket, server, peer, mailbox, bytes, clock::now()).await,
+            None => return serve(socket, server, peer, bytes).await,
         },
         // Somebody looked whether the port is open.
         Ok(Ok(Greeted::Nothing)) => return,

@@ -30,6 +30,9 @@ impl Bound {
         shared: Arc<ServerShared>,
     ) -> Result<Self, ServeError> {
         let addresses: Vec<_> = listeners.iter().map(|listener| listener.address().clone()).collect();
+        if let Some(entry) = &shared.entry {
+            addresses.iter().for_each(|address| entry.listens(address));
+        }
         let mut all = Vec::new();
         for _ in 1..threads {
             let again = listeners.iter().map(|listener| {

@@ -11,6 +11,7 @@ use super::routes::Routes;
 use crate::compression::{CompressionSettings, DecompressionLimits, Encodings, Outgoing};
 use crate::driver::{Mailbox, Socket};
 use crate::intercept::Chain;
+use crate::registry::ServerEntry;
 use crate::{Compression, Lifecycle, Peer, PeerAddress};
 use gannet_core::{KeepaliveConfig, LifetimeConfig, PingPolicy};
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub(crate) struct ServerShared {
     /// Calls that were ended because the server's patience was over.
     pub(super) cut_calls: AtomicUsize,
     pub(super) load: Arc<Load>,
+    /// Where others look what the server does.
+    pub(super) entry: Option<ServerEntry>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<crate::tls::TlsAcceptor>,
     /// How long the server serves on once it is asked to end.

@@ -41,6 +41,8 @@ pub(super) struct Running {
     /// The request stream broke a rule; what still comes is thrown away.
     pub(super) broken: bool,
     pub(super) head_sent: bool,
+    /// How many messages of a request stream have come.
+    pub(super) messages: u64,
 }
 
 /// The streams of a connection by the slots of their keys.

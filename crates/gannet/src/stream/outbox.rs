@@ -46,6 +46,8 @@ struct Outgoing {
     /// Bytes and messages since the sender last let others run.
     turn_bytes: usize,
     turn_messages: usize,
+    /// Messages that the connection has not taken.
+    messages: u64,
     /// It lets others run now, and goes on after them.
     goes_on: bool,
     /// Bytes of messages so far, without prefixes.
@@ -68,6 +70,8 @@ pub(crate) struct Taken {
     pub(crate) abandoned: bool,
     /// What waits in the connection goes too.
     pub(crate) discarded: bool,
+    /// How many messages these bytes are.
+    pub(crate) messages: u64,
 }
 
 impl Outbox {
@@ -166,6 +170,7 @@ impl Outbox {
     pub(crate) fn discard(&self) {
         let mut out = self.lock();
         out.bytes.clear();
+        out.messages = 0;
         out.discarded = true;
     }
 
@@ -216,6 +221,7 @@ impl Outbox {
             finished: out.finished,
             abandoned: out.abandoned,
             discarded: out.discarded,
+            messages: std::mem::take(&mut out.messages),
         };
         out.keep_taken();
         // What was in the target's buffer before is now in this one: the two take turns.
@@ -285,6 +291,7 @@ impl Outgoing {
         self.message_bytes += (len - prefix) as u64;
         self.turn_bytes += len;
         self.turn_messages += 1;
+        self.messages += 1;
         self.headers_gone = true;
         self.announce();
     }

@@ -2,7 +2,7 @@
 
 use rustls::pki_types::CertificateDer;
 use rustls::version::{TLS12, TLS13};
-use rustls::{CommonState, HandshakeKind, ProtocolVersion, SupportedProtocolVersion};
+use rustls::{CipherSuite, CommonState, HandshakeKind, ProtocolVersion, SupportedProtocolVersion};
 use std::net::IpAddr;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -11,6 +11,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 #[derive(Clone, Debug)]
 pub struct TlsSession {
     version: TlsVersion,
+    cipher_suite: Option<String>,
     resumed: bool,
     server_name: Option<String>,
     certificate: Option<PeerCertificate>,
@@ -55,6 +56,7 @@ impl TlsSession {
         };
         Self {
             version,
+            cipher_suite: state.negotiated_cipher_suite().and_then(|suite| suite_name(suite.suite())),
             resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
             server_name: server_name.map(str::to_owned),
             certificate: state.peer_certificates().map(PeerCertificate::new),
@@ -65,6 +67,12 @@ impl TlsSession {
     #[must_use]
     pub fn version(&self) -> TlsVersion {
         self.version
+    }
+
+    /// The cipher suite, by its name in the registry of TLS (RFC 8446 §8.4): `TLS_AES_256_GCM_SHA384`.
+    #[must_use]
+    pub fn cipher_suite(&self) -> Option<&str> {
+        self.cipher_suite.as_deref()
     }
 
     /// Whether the session goes on from an earlier one, without certificates being sent again.
@@ -85,6 +93,11 @@ impl TlsSession {
     pub fn certificate(&self) -> Option<&PeerCertificate> {
         self.certificate.as_ref()
     }
+}
+
+/// rustls tells those of TLS 1.3 from the others by their beginning.
+fn suite_name(suite: CipherSuite) -> Option<String> {
+    suite.as_str().map(|name| name.replacen("TLS13_", "TLS_", 1))
 }
 
 impl PeerCertificate {

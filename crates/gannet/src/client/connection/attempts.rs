@@ -5,6 +5,7 @@ use crate::call::ConnectionFacts;
 use crate::client::attempt::Attempt;
 use crate::client::channel::{Channel, WeakChannel};
 use crate::driver::{Command, Mailbox};
+use crate::registry::{Counter, Counts};
 use crate::stream::Link;
 use crate::{Compression, Metadata, Output, Result, Status};
 use gannet_core::{Deframer, Wheel};
@@ -31,6 +32,7 @@ pub(super) struct Attempts {
     pub(super) error: Option<Status>,
     /// Until the server's first SETTINGS: who waits for the connection.
     pub(super) starting: Option<oneshot::Sender<Result<()>>>,
+    pub(super) counts: Counts,
 }
 
 impl Attempts {
@@ -53,6 +55,7 @@ impl Attempts {
             outgoing: Output::new(),
             error: None,
             starting: Some(starting),
+            counts: Counts::default(),
         }
     }
 
@@ -70,13 +73,21 @@ impl Attempts {
 
     pub(super) fn end(&mut self, key: StreamKey, result: Result<()>, trailers: Metadata) {
         if let Some(slot) = self.take(key) {
+            self.counts.call_ended(result.is_ok());
             slot.end(result, trailers);
         }
+    }
+
+    /// As [`Attempts::end`], where the server has ended the stream whole.
+    pub(super) fn end_whole(&mut self, key: StreamKey, result: Result<()>, trailers: Metadata) {
+        self.counts[Counter::StreamsSucceeded] += 1;
+        self.end(key, result, trailers);
     }
 
     /// Ends an attempt from this side: the server is told to stop.
     pub(super) fn give_up(&mut self, http2: &mut Connection, key: StreamKey, status: Status) {
         http2.reset(key, ErrorCode::CANCEL);
+        self.counts[Counter::StreamsFailed] += 1;
         self.end(key, Err(status), Metadata::default());
     }
 
@@ -156,7 +167,10 @@ impl Attempts {
         if !attempt.state.opened(key) {
             return http2.reset(key, ErrorCode::CANCEL);
         }
+        self.counts[Counter::CallsStarted] += 1;
+        self.counts[Counter::StreamsStarted] += 1;
         if let Some(body) = attempt.body {
+            self.counts[Counter::MessagesSent] += 1;
             self.outgoing.put_bytes(body);
             http2.send_last_data(key, &mut self.outgoing);
         }

@@ -2,6 +2,7 @@
 
 use super::attempts::Attempts;
 use crate::compression::Received;
+use crate::registry::Counter;
 use crate::stream::COPIED_BELOW_BYTES;
 use crate::{Code, Metadata, Status};
 use bytes::Bytes;
@@ -46,17 +47,21 @@ impl Attempts {
     pub(super) fn trailers(&mut self, http2: &mut Connection, key: StreamKey, fields: &Arc<Fields>) {
         let Some(slot) = self.get(key) else { return };
         let result = outcome_from_trailers(fields).and_then(|()| slot.deframer.finish());
-        self.end(key, result, Metadata::from(Arc::clone(fields)));
+        self.end_whole(key, result, Metadata::from(Arc::clone(fields)));
         // PROTOCOL-HTTP2, "Early Server Closure": where our side is still open. The key of a whole stream is dead.
         http2.reset(key, ErrorCode::NO_ERROR);
     }
 
     pub(super) fn data(&mut self, http2: &mut Connection, key: StreamKey, data: Bytes, end_stream: bool) {
-        let Some(slot) = self.get(key) else { return http2.release_capacity(key, data.len()) };
+        let place = self.slots.get_mut(key.slot()).and_then(Option::as_mut);
+        let Some(slot) = place.filter(|slot| slot.key == key) else {
+            return http2.release_capacity(key, data.len());
+        };
         slot.deframer.push(data);
         let broken = loop {
             match slot.deframer.next() {
                 Ok(Some(frame)) => {
+                    self.counts[Counter::MessagesReceived] += 1;
                     let cost = frame.message.len() + Prefix::LEN;
                     let received = Received::of(frame, slot.compression);
                     match &slot.state.pair {
@@ -78,7 +83,7 @@ impl Attempts {
             let status = slot.deframer.finish().err();
             let status =
                 status.unwrap_or_else(|| Status::internal("the server ended the stream without a status"));
-            self.end(key, Err(status), Metadata::default());
+            self.end_whole(key, Err(status), Metadata::default());
             return http2.reset(key, ErrorCode::NO_ERROR);
         }
         slot.deframer.detach(COPIED_BELOW_BYTES);
@@ -98,6 +103,8 @@ impl Attempts {
         unprocessed: bool,
     ) {
         let Some(slot) = self.take(key) else { return };
+        self.counts[Counter::StreamsFailed] += 1;
+        self.counts.call_ended(false);
         let status = match by {
             Initiator::Local => Status::internal(reason),
             Initiator::Peer => {
@@ -134,6 +141,7 @@ impl Attempts {
             return;
         }
         let taken = pair.outbox.take(&mut self.outgoing);
+        self.counts[Counter::MessagesSent] += taken.messages;
         if taken.abandoned {
             self.outgoing.clear();
             let status = Status::cancelled("the sender was dropped without finishing the stream");

@@ -3,6 +3,7 @@
 use super::{Calls, cut_short};
 use crate::call::Call;
 use crate::driver::Command;
+use crate::registry::Counter;
 use crate::server::dispatch::{self, Dispatch, Ended, FirstPoll};
 use crate::server::request::CallHead;
 use crate::server::slot::{Slot, State};
@@ -75,6 +76,7 @@ impl Calls {
             if taken.discarded {
                 http2.discard(key);
             }
+            self.counts[Counter::MessagesSent] += taken.messages;
             let rest = taken.headers.unwrap_or_else(|| pair.outbox.take_headers());
             headers.extend(&rest);
             if !self.outgoing.is_empty() {
@@ -85,10 +87,12 @@ impl Calls {
         let too_much = matches!(result, Ok(Answer::One))
             && call.as_mut().is_some_and(|call| !http2.may_queue(call.response_mut().len()));
         let result = if too_much { Err(not_fetched()) } else { result };
+        self.answered(result.is_ok());
         match (result, &mut call) {
             (Ok(Answer::One), Some(call)) => {
                 self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
                 http2.send_data(key, call.response_mut());
+                self.counts[Counter::MessagesSent] += 1;
                 self.responses.trailers(http2, key, &Ok(()), &trailers);
             }
             (Ok(_), _) => {
@@ -146,13 +150,16 @@ impl Calls {
             if let Some(pair) = &running.pair {
                 // What was sent before goes out before the end.
                 compression = pair.outbox.compression();
-                headers = pair.outbox.take(&mut self.outgoing).headers.unwrap_or_default();
+                let taken = pair.outbox.take(&mut self.outgoing);
+                self.counts[Counter::MessagesSent] += taken.messages;
+                headers = taken.headers.unwrap_or_default();
             }
         }
         if !self.outgoing.is_empty() {
             self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
             http2.send_data(key, &mut self.outgoing);
         }
+        self.answered(false);
         cut_short(slot, reason, &status);
         let none = Metadata::default();
         if head_sent {
@@ -182,6 +189,7 @@ impl Calls {
             return;
         }
         let taken = pair.outbox.take(&mut self.outgoing);
+        self.counts[Counter::MessagesSent] += taken.messages;
         if !self.outgoing.is_empty() {
             if !std::mem::replace(&mut running.head_sent, true) {
                 let compression = pair.outbox.compression();

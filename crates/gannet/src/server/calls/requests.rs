@@ -3,6 +3,7 @@
 use super::Calls;
 use crate::call::{Call, Opening, Request};
 use crate::compression::Received;
+use crate::registry::Counter;
 use crate::server::load::ServerLimit;
 use crate::server::request::CallHead;
 use crate::server::slot::{Running, Slot, State};
@@ -31,9 +32,11 @@ impl Calls {
             Err(status) => {
                 self.tell_refused(spec.path.as_bytes(), &status);
                 let none = Metadata::default();
-                return self.responses.trailers_only(http2, key, head.format, &status, (&none, &none));
+                self.responses.trailers_only(http2, key, head.format, &status, (&none, &none));
+                return self.refused();
             }
         };
+        self.counts[Counter::CallsStarted] += 1;
         let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
         if deadline.is_some() {
             self.young.push(key);
@@ -60,6 +63,7 @@ impl Calls {
             deframer,
             broken: false,
             head_sent: false,
+            messages: 0,
         };
         self.slots.insert(slot(State::Running(running)));
         self.run(http2, key, head.route, call);
@@ -79,6 +83,7 @@ impl Calls {
             outgoing: self.server.outgoing(head.accepts),
             decompression: self.server.decompression(),
             decompressed: self.facts.decompressed.clone(),
+            counted: None,
         });
         pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
         pair
@@ -132,7 +137,10 @@ impl Calls {
                 }
                 self.end_early(http2, now, key, CancelReason::ProtocolError, status);
             }
-            Ok(true) => self.start_gathered(http2, key),
+            Ok(true) => {
+                self.counts[Counter::MessagesReceived] += 1;
+                self.start_gathered(http2, key);
+            }
             Ok(false) => {
                 deframer.detach(crate::stream::COPIED_BELOW_BYTES);
                 http2.request_credit(key, deframer.needed());
@@ -163,6 +171,7 @@ impl Calls {
                 deframer: Deframer::new(0),
                 broken: true,
                 head_sent: false,
+                messages: 0,
             });
         }
         self.run(http2, key, head.route, call);
@@ -186,6 +195,7 @@ impl Calls {
             match running.deframer.next() {
                 Ok(Some(frame)) => {
                     let cost = frame.message.len() + Prefix::LEN;
+                    running.messages += 1;
                     let unread = pair.inbox.push(Received::of(frame, compression), cost);
                     http2.release_capacity(key, unread);
                 }
