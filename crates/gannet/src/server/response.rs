@@ -30,6 +30,23 @@ fn head_fields(format: Format) -> Fields {
 /// Where the peer says nothing of its limit, what others take by default (8 KiB) bounds a status.
 const STATUS_LIMIT_BYTES: usize = 8 * 1024;
 
+/// At most so much of a response's head is the protocol's own.
+const HEAD_BYTES: usize = 256;
+
+/// Whether the peer takes a head with this metadata (RFC 9113 §10.5.1, SETTINGS_MAX_HEADER_LIST_SIZE).
+#[inline]
+pub(super) fn takes_head(http2: &Connection, metadata: &Metadata) -> bool {
+    let fits = |most: u32| metadata.list_size() + HEAD_BYTES <= most as usize;
+    metadata.is_empty() || http2.peer_settings().max_header_list_size.is_none_or(fits)
+}
+
+/// How a call ends whose metadata the peer does not take: an answer that lacks some of it would pass for a whole one.
+pub(super) fn metadata_too_large() -> Status {
+    Status::resource_exhausted(
+        "the response's metadata is larger than the client takes (SETTINGS_MAX_HEADER_LIST_SIZE)",
+    )
+}
+
 impl Responses {
     pub(super) const fn new(accepted: Encodings) -> Self {
         Self { scratch: Fields::new(), accepted }
@@ -74,6 +91,11 @@ impl Responses {
         }
         self.scratch.clear();
         self.write_end(http2, result, metadata);
+        if !http2.fits_peer(&self.scratch) {
+            let result = result.clone().and(Err(metadata_too_large()));
+            self.scratch.clear();
+            self.write_end(http2, &result, &Metadata::default());
+        }
         http2.send_trailers(key, &self.scratch);
     }
 
@@ -89,6 +111,10 @@ impl Responses {
         self.scratch = head_fields(format);
         metadata.0.write_to(&mut self.scratch);
         self.write_end(http2, &Err(status.clone()), metadata.1);
+        if !http2.fits_peer(&self.scratch) {
+            self.scratch = head_fields(format);
+            self.write_end(http2, &Err(status.clone()), &Metadata::default());
+        }
         http2.send_headers(key, &self.scratch, true);
     }
 

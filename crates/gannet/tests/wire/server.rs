@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 
-/// Sends the metadata `x-echo…` back as trailers, fails where `x-fail` asks for it, compresses where `x-gzip` does.
+/// Sends the metadata `x-echo…` back as trailers, `x-head` as headers, fails where `x-fail` and `x-say-bin` ask for it, compresses where `x-gzip` does.
 struct Echo;
 
 impl Interceptor for Echo {
@@ -27,8 +27,14 @@ impl Interceptor for Echo {
                 _ => {}
             }
         }
+        if let Some(value) = metadata.get("x-head") {
+            call.set_header("x-head", value)?;
+        }
         if metadata.get("x-gzip").is_some() {
             call.set_compression(Compression::Gzip)?;
+        }
+        if let Some(message) = metadata.get_bin("x-say-bin") {
+            return Err(Status::aborted(String::from_utf8_lossy(&message).into_owned()));
         }
         match metadata.get("x-fail").and_then(|length| length.parse().ok()) {
             Some(length) => Err(Status::aborted("ä".repeat(length))),
@@ -177,6 +183,8 @@ fn rows() -> Vec<Row> {
         // Responses.
         row("Trailers-Only, and Status-Message percent-encoded", &[], b"\0\0\0\0\x06refuse",
             "HEADERS :status=200 content-type=application/grpc grpc-status=5 grpc-message=no such person: %C3%A4%0A%25 x-why=because"),
+        row("Status-Message: no space at either end of a value (RFC 9113 §8.2.1)", &[("x-say-bin", "IGhpIA")], YOU,
+            "HEADERS :status=200 content-type=application/grpc grpc-status=10 grpc-message=%20hi%20"),
         row("Trailers after a message", &[(":path", "/demo.Greeter/List")], b"\0\0\0\0\x011",
             "HEADERS :status=200 content-type=application/grpc | MESSAGE 0 | TRAILERS grpc-status=0 x-count=1"),
         // Custom-Metadata.
@@ -257,6 +265,37 @@ async fn a_long_status_is_cut_to_the_peers_limit() {
         assert!(lines[0].starts_with(&ends(10)), "{limit}: {lines:?}");
         let message = lines[0].split("grpc-message=").nth(1).unwrap();
         assert!(message.len() % "%C3%A4".len() == 0 && message.len() < limit as usize, "{limit}: {message}");
+    }
+}
+
+/// RFC 9113 §10.5.1: metadata that is too large for the peer is not sent, and the call's end is. An answer that lacks
+/// some of its metadata is none.
+#[tokio::test]
+async fn metadata_that_the_peer_does_not_take_is_left_out() {
+    let address = start().await;
+    let long = "v".repeat(2_000);
+    let head = "HEADERS :status=200 content-type=application/grpc";
+    let too_large = "grpc-status=8 grpc-message=the response's metadata is larger than the client takes \
+        (SETTINGS_MAX_HEADER_LIST_SIZE)";
+    let ended = |line: &str| format!("{head} {line}");
+    let rows: [(&str, Pairs<'_>, String); 6] = [
+        ("Greet", &[("x-echo", &long)], format!("{head} | MESSAGE Hello you | TRAILERS {too_large}")),
+        ("Greet", &[("x-head", &long)], ended(too_large)),
+        ("Batch", &[("x-head", &long)], ended(too_large) + " x-length=3"),
+        ("Chat", &[("x-head", &long)], ended(too_large)),
+        ("Greet", &[("x-echo", &long), ("x-fail", "1")], ended("grpc-status=10 grpc-message=%C3%A4")),
+        ("Greet", &[("x-head", &long), ("x-fail", "1")], ended("grpc-status=10 grpc-message=%C3%A4")),
+    ];
+    for (method, metadata, expected) in rows {
+        let config = Config::default().max_header_list_size(1_000);
+        let mut peer = Peer::client(TcpStream::connect(address).await.unwrap(), config);
+        let path = format!("/demo.Greeter/{method}");
+        let request = request(&[&[(":path", path.as_str())], metadata].concat());
+        let pairs: Vec<_> = request.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let key = peer.http2.open(&fields(&pairs), false).unwrap();
+        peer.send(key, YOU);
+        peer.http2.end_stream(key);
+        assert_eq!(peer.lines(key, false).await.join(" | "), expected, "{method}");
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::{Calls, cut_short};
 use crate::call::Call;
-use crate::driver::Command;
+use crate::driver::{Command, clock};
 use crate::registry::Counter;
 use crate::server::dispatch::{self, Dispatch, Ended, FirstPoll};
 use crate::server::request::CallHead;
+use crate::server::response::{metadata_too_large, takes_head};
 use crate::server::slot::{Slot, State};
 use crate::{Answer, CancelReason, Compression, Metadata, Status};
 use gannet_http2::{Connection, StreamKey};
@@ -79,6 +80,9 @@ impl Calls {
             self.counts[Counter::MessagesSent] += taken.messages;
             let rest = taken.headers.unwrap_or_else(|| pair.outbox.take_headers());
             headers.extend(&rest);
+            if !head_sent && !takes_head(http2, &headers) {
+                self.outgoing.clear();
+            }
             if !self.outgoing.is_empty() {
                 self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
                 http2.send_data(key, &mut self.outgoing);
@@ -87,6 +91,12 @@ impl Calls {
         let too_much = matches!(result, Ok(Answer::One))
             && call.as_mut().is_some_and(|call| !http2.may_queue(call.response_mut().len()));
         let result = if too_much { Err(not_fetched()) } else { result };
+        let result = if head_sent || takes_head(http2, &headers) {
+            result
+        } else {
+            headers = Metadata::default();
+            result.and(Err(metadata_too_large()))
+        };
         self.answered(result.is_ok());
         match (result, &mut call) {
             (Ok(Answer::One), Some(call)) => {
@@ -155,6 +165,10 @@ impl Calls {
                 headers = taken.headers.unwrap_or_default();
             }
         }
+        if !head_sent && !takes_head(http2, &headers) {
+            self.outgoing.clear();
+            headers = Metadata::default();
+        }
         if !self.outgoing.is_empty() {
             self.send_head(http2, key, &head, compression, &headers, &mut head_sent);
             http2.send_data(key, &mut self.outgoing);
@@ -192,8 +206,14 @@ impl Calls {
         self.counts[Counter::MessagesSent] += taken.messages;
         if !self.outgoing.is_empty() {
             if !std::mem::replace(&mut running.head_sent, true) {
-                let compression = pair.outbox.compression();
-                self.responses.head(http2, key, &head, compression, &taken.headers.unwrap_or_default());
+                let (compression, headers) = (pair.outbox.compression(), taken.headers.unwrap_or_default());
+                if !takes_head(http2, &headers) {
+                    running.head_sent = false;
+                    self.outgoing.clear();
+                    let reason = CancelReason::ProtocolError;
+                    return self.end_early(http2, clock::now(), key, reason, metadata_too_large());
+                }
+                self.responses.head(http2, key, &head, compression, &headers);
             }
             http2.send_data(key, &mut self.outgoing);
         }
