@@ -6,8 +6,8 @@ use crate::driver::{Mailbox, clock, random};
 use crate::intercept::Chain;
 use crate::registry::{CallEntry, ChannelEntry};
 use crate::{
-    BackoffConfig, ChannelState, DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, InvalidTarget, Registry, Result,
-    Server, Service, Status, Target,
+    BackoffConfig, ChannelState, DEFAULT_MESSAGE_LIMIT_BYTES, Format, Interceptor, InvalidTarget, Registry,
+    Result, Server, Service, Status, Target,
 };
 use gannet_core::KeepaliveConfig;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -49,6 +49,7 @@ pub(super) struct Settings {
     pub(super) max_decoded_message: usize,
     pub(super) max_encoded_message: usize,
     pub(super) compression: CompressionSettings,
+    pub(super) format: Format,
     pub(super) http2: gannet_http2::Config,
     pub(super) backoff: BackoffConfig,
     pub(super) keepalive: Option<KeepaliveConfig>,
@@ -133,6 +134,10 @@ impl Channel {
 
     pub(super) fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    pub(super) fn format(&self) -> Format {
+        self.0.settings.format
     }
 
     pub(super) fn compression(&self) -> &CompressionSettings {
@@ -323,6 +328,7 @@ impl ChannelBuilder {
                 max_decoded_message: DEFAULT_MESSAGE_LIMIT_BYTES,
                 max_encoded_message: usize::MAX,
                 compression: CompressionSettings::default(),
+                format: Format::default(),
                 // A client opens the streams itself: it grants each more than a server can.
                 http2: gannet_http2::Config::default().max_concurrent_streams(128),
                 backoff: BackoffConfig::default(),
@@ -370,6 +376,14 @@ impl ChannelBuilder {
     }
 
     compression_setters!(settings.compression);
+
+    /// How the messages of calls are encoded, the content-type that is sent. Default [`Format::Proto`]. The codec of the
+    /// generated code has to know the format, and so has the server.
+    #[must_use]
+    pub fn format(mut self, format: Format) -> Self {
+        self.settings.format = format;
+        self
+    }
 
     /// Speaks TLS to the server. Default plaintext. Files are read when a connection is made: what is wrong with them
     /// is the error of connecting.

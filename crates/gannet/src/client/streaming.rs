@@ -10,7 +10,7 @@ use crate::intercept::Endpoint;
 use crate::registry::CallEntry;
 use crate::service::BoxFuture;
 use crate::stream::{Side, StreamFacts, StreamPair};
-use crate::{Answer, Compression, Format, Messages, MethodSpec, Receiver, Result, Sender, Status};
+use crate::{Answer, Compression, Messages, MethodSpec, Receiver, Result, Sender, Status};
 use bytes::Bytes;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -191,7 +191,7 @@ async fn open(
     let outgoing = options.outgoing(channel);
     let pair = StreamPair::new(StreamFacts {
         spec,
-        format: Format::Proto,
+        format: channel.format(),
         side: Side::Client,
         observers: channel.chain().observers().clone(),
         outgoing,
@@ -203,7 +203,7 @@ async fn open(
     let call = CallState {
         channel: channel.clone(),
         spec,
-        format: Format::Proto,
+        format: channel.format(),
         deadline: options.deadline(clock::now()),
         metadata: options.metadata,
         wait_for_ready: options.wait_for_ready,

@@ -10,7 +10,7 @@ use crate::intercept::{Direction, Endpoint, Observers};
 use crate::registry::CallEntry;
 use crate::service::BoxFuture;
 use crate::stream::Side;
-use crate::{Answer, Compression, Format, Messages, Metadata, MethodSpec, Output, Result, Status};
+use crate::{Answer, Compression, Messages, Metadata, MethodSpec, Output, Result, Status};
 use bytes::Bytes;
 use gannet_core::Prefix;
 use std::marker::PhantomData;
@@ -95,7 +95,7 @@ impl<Req, Res> Unary<Req, Res> {
             let compression = received.compression;
             let bytes = received.decompressed(self.channel.decompression())?;
             self.channel.chain().observers().see(self.spec, Direction::Response, &bytes)?;
-            let message = (self.responses.decode)(Format::Proto, bytes)?;
+            let message = (self.responses.decode)(self.channel.format(), bytes)?;
             let (headers, trailers) = (ended.headers, ended.trailers);
             Ok(UnaryResponse { message, headers, trailers, compression })
         }))
@@ -139,7 +139,7 @@ impl<Req, Res> Unary<Req, Res> {
         let mut call = CallState {
             channel: self.channel.clone(),
             spec: self.spec,
-            format: Format::Proto,
+            format: self.channel.format(),
             metadata: std::mem::take(&mut self.options.metadata),
             deadline: self.options.deadline(clock::now()),
             wait_for_ready: self.options.wait_for_ready,
@@ -179,7 +179,7 @@ pub(super) fn encode<Req>(
     let rules = Outgoing { compression: Compression::Identity, ..channel.outgoing() };
     put_message(&mut out, &rules, |out| {
         let start = out.len();
-        (requests.encode)(Format::Proto, request, out)?;
+        (requests.encode)(channel.format(), request, out)?;
         channel.chain().observers().see_since(spec, Direction::Request, out, start)
     })?;
     Ok(write_buffers::into_bytes(out))
