@@ -15,6 +15,16 @@ pub mod users {
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+/// Codecs.
+#[cfg(doctest)]
+#[doc = include_str!("../codecs.md")]
+pub struct CodecsPage;
+
+/// gannet and other frameworks.
+#[cfg(doctest)]
+#[doc = include_str!("../frameworks.md")]
+pub struct FrameworksPage;
+
 /// Compression.
 #[cfg(doctest)]
 #[doc = include_str!("../compression.md")]
