@@ -20,8 +20,8 @@ bench --all [--peers all]       everything that is measured beside the peers, wi
 bench NAME [--peers all]        one row (unary-10x100, client-100, down-16k …), all rows that begin with the name
                                 (unary, tls, client, down, up, chat) in one table, or memory, build, connections,
                                 streams, sizes, cores; unary shows the stream of 100-byte messages too
-bench WORKLOAD --profile        where the instructions of unary, unary-100, down, down-16k, up-64k, chat, hpack-encode
-                                or hpack-decode go; needs valgrind
+bench WORKLOAD --profile        where the instructions of unary, unary-100, unary-observed, down, down-16k, up-64k, chat,
+                                hpack-encode or hpack-decode go; needs valgrind
 bench instructions --check      counts instructions per call and compares them with the recorded ones
 bench instructions --record     records them";
 

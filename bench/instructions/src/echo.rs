@@ -7,9 +7,13 @@ use std::time::Duration;
 
 /// Client and server in this process.
 pub(crate) fn in_process() -> EchoClient {
+    EchoClient::new(Channel::to_server(service()))
+}
+
+/// The server of the echo.
+pub(crate) fn service() -> Server {
     // The counting machine is some fifty times slower: by its clock no handler would be quick.
-    let server = Server::new().add(EchoServer::new(Service)).inline_limit(Duration::from_secs(1));
-    EchoClient::new(Channel::to_server(server))
+    Server::new().add(EchoServer::new(Service)).inline_limit(Duration::from_secs(1))
 }
 
 /// So many calls, `at_once` in flight.

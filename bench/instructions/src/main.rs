@@ -8,6 +8,7 @@
 
 mod echo;
 mod hpack;
+mod observed;
 mod proto {
     #![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
     gannet::include_protos!();
@@ -41,6 +42,9 @@ fn run(workload: &str, count: usize) -> Outcome {
     // One thread, and a clock that stands still: windows follow measured bandwidth, and with them what is written at once.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build()?;
     runtime.block_on(async {
+        if workload == "unary-observed" {
+            return echo::unary(observed::in_process()?, 1, count).await;
+        }
         let client = echo::in_process();
         match workload {
             "unary" => echo::unary(client, 1, count).await,

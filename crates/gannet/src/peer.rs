@@ -4,12 +4,14 @@
 use crate::tls::TlsSession;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The other end of a call's connection: its address and what it has proven about itself.
 #[derive(Clone, Debug)]
 pub struct Peer {
     address: PeerAddress,
+    /// As a log shows it, once it has: making it costs as much as the rest of a line.
+    text: OnceLock<Box<str>>,
     proxy: Option<PeerAddress>,
     credentials: Option<PeerCredentials>,
     #[cfg(feature = "tls")]
@@ -48,6 +50,7 @@ impl Peer {
     pub(crate) const fn plain(address: PeerAddress) -> Self {
         Self {
             address,
+            text: OnceLock::new(),
             proxy: None,
             credentials: None,
             #[cfg(feature = "tls")]
@@ -73,6 +76,7 @@ impl Peer {
     /// As a proxy says: the client is at `source`, and what was its address is the proxy's.
     pub(crate) fn behind_proxy(mut self, source: SocketAddr) -> Self {
         self.proxy = Some(std::mem::replace(&mut self.address, PeerAddress::Tcp(source)));
+        self.text = OnceLock::new();
         self
     }
 
@@ -105,7 +109,7 @@ impl Peer {
 /// As in a log: `127.0.0.1:50051`, `unix:/run/users.sock`, `in-process`.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address.fmt(f)
+        f.write_str(self.text.get_or_init(|| self.address.to_string().into()))
     }
 }
 

@@ -19,6 +19,8 @@ struct Workload {
 const WORKLOADS: &[Workload] = &[
     Workload { name: "unary", item: "call, one at a time", count: 2000 },
     Workload { name: "unary-100", item: "call, 100 in flight", count: 5000 },
+    // Many, for the exporter's clock tunes itself for a while at the start, each time another.
+    Workload { name: "unary-observed", item: "call, one at a time, logged and counted", count: 20_000 },
     Workload { name: "down", item: "message of 100 bytes to the client", count: 20_000 },
     Workload { name: "down-16k", item: "message of 16 KiB to the client", count: 400 },
     Workload { name: "up-64k", item: "message of 64 KiB to the server", count: 200 },
