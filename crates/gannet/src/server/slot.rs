@@ -86,6 +86,6 @@ mod tests {
     #[test]
     fn a_slot_is_small() {
         assert!(size_of::<Option<Slot>>() <= 160, "{}", size_of::<Option<Slot>>());
-        assert!(size_of::<StreamPair>() <= 512, "{}", size_of::<StreamPair>());
+        assert!(size_of::<StreamPair>() <= 480, "{}", size_of::<StreamPair>());
     }
 }

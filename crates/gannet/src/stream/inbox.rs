@@ -12,7 +12,7 @@ const CREDIT_BATCH_BYTES: usize = 16 * 1024;
 /// A message that needs no more than this is on its way before its reader asks for it.
 const LENT_UNASKED_BYTES: usize = 64 * 1024;
 /// A reader that never waits lets others run after this many messages.
-const TURN_MESSAGES: usize = 256;
+const TURN_MESSAGES: u32 = 256;
 
 /// Whole messages of one stream, not yet decoded: the reader's task decodes, not the connection's.
 #[derive(Default)]
@@ -27,12 +27,12 @@ struct Incoming {
     trailers: Metadata,
     ended: Option<Result<()>>,
     /// An interceptor has the last word: the end waits here for it.
-    held: Option<Held>,
+    held: Option<Box<Held>>,
     /// Bytes of messages so far, without prefixes.
     message_bytes: u64,
     /// Read, but not yet given back to the connection as credit.
     credit: usize,
-    turn_messages: usize,
+    turn_messages: u32,
     /// A message is on its way that the window can't carry.
     starving: bool,
     /// The reader is gone; what still comes is thrown away.
@@ -40,7 +40,8 @@ struct Incoming {
     /// The reader is gone before the end, and that is to reset the stream (a client's inbox).
     abandoned: bool,
     waiting: Option<Waker>,
-    waiting_for_end: Option<Waker>,
+    /// On the heap: few calls have an interceptor that waits for their end.
+    waiting_for_end: Option<Box<Waker>>,
     link: Option<Link>,
     announced: bool,
 }
@@ -115,7 +116,7 @@ impl Inbox {
 
     /// The reader hears of the end from [`Inbox::release`] alone.
     pub(crate) fn hold(&self) {
-        self.lock().held = Some(Held::default());
+        self.lock().held = Some(Box::default());
     }
 
     /// The end that the reader sees.
@@ -134,7 +135,7 @@ impl Inbox {
         if incoming.message_bytes > 0 || !incoming.messages.is_empty() || incoming.headers.is_some() {
             return Err(Status::failed_precondition("the answers of the first run have been read"));
         }
-        incoming.held = incoming.held.take().map(|_| Held::default());
+        incoming.held = incoming.held.take().map(|_| Box::default());
         incoming.link = None;
         Ok(())
     }
@@ -200,7 +201,7 @@ impl Inbox {
         if let Some(end) = ended {
             return Poll::Ready(end.clone());
         }
-        incoming.waiting_for_end = Some(cx.waker().clone());
+        incoming.waiting_for_end = Some(Box::new(cx.waker().clone()));
         Poll::Pending
     }
 
