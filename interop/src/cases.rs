@@ -14,7 +14,7 @@ use crate::service::{ECHO_INITIAL, ECHO_TRAILING};
 use gannet::{Answer, Call, Channel, Code, Interceptor, Next, Result, Status};
 use std::time::Duration;
 
-/// The cases that are here. The last six are for the servers of `doc/negative-http2-interop-test-descriptions.md`.
+/// The cases of a server that behaves.
 pub const CASES: &[&str] = &[
     "empty_unary",
     "large_unary",
@@ -36,13 +36,11 @@ pub const CASES: &[&str] = &[
     "timeout_on_sleeping_server",
     "rpc_soak",
     "channel_soak",
-    "goaway",
-    "rst_after_header",
-    "rst_during_data",
-    "rst_after_data",
-    "ping",
-    "max_streams",
 ];
+
+/// The cases of the servers of `doc/negative-http2-interop-test-descriptions.md`.
+pub const MISBEHAVING: &[&str] =
+    &["goaway", "rst_after_header", "rst_during_data", "rst_after_data", "ping", "max_streams"];
 
 /// Runs one case. Some make channels of their own; the others share one.
 ///
@@ -88,7 +86,10 @@ pub async fn run(case: &str, connect: &(dyn Fn() -> Channel + Sync), soak: &Soak
         "rst_after_header" | "rst_during_data" | "rst_after_data" => misbehaving::reset(&client).await,
         "ping" => large_unary(&client).await,
         "max_streams" => misbehaving::max_streams(&client).await,
-        _ => Err(Status::invalid_argument(format!("there is no such case; there are {}", CASES.join(", ")))),
+        _ => {
+            let all = [CASES, MISBEHAVING].concat().join(", ");
+            Err(Status::invalid_argument(format!("there is no such case; there are {all}")))
+        }
     }
 }
 
