@@ -48,7 +48,7 @@ pub(crate) struct StreamFacts {
     /// A server's account of what is decompressed.
     pub(crate) decompressed: Option<Arc<DecompressedData>>,
     /// Counts the call at a client's channel, where somebody looks.
-    pub(crate) counted: Option<CallEntry>,
+    pub(crate) counted: Option<Box<CallEntry>>,
 }
 
 /// Which end of a call it is.

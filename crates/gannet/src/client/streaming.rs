@@ -184,7 +184,7 @@ async fn open(
     mut options: Options,
     body: Option<Bytes>,
 ) -> Result<Arc<StreamPair>> {
-    let mut counted = channel.count_call();
+    let mut counted = channel.count_call().map(Box::new);
     if let Some(mistake) = options.mistake.take() {
         return Err(mistake);
     }
@@ -221,7 +221,7 @@ async fn open(
 }
 
 /// Runs the interceptors around the whole life of a stream. It ends as the outermost of them says.
-async fn run_intercepted(state: CallState, pair: Arc<StreamPair>, counted: Option<CallEntry>) {
+async fn run_intercepted(state: CallState, pair: Arc<StreamPair>, counted: Option<Box<CallEntry>>) {
     let channel = state.channel.clone();
     let mut call = Call::new(Opening {
         spec: state.spec,

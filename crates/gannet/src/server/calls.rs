@@ -193,11 +193,12 @@ impl Calls {
         match &mut slot.state {
             State::Gathering { .. } => self.gather(http2, now, key, data, end_stream),
             State::Running(running) => {
-                let read = running.messages;
-                if Self::stream_data(http2, key, slot.head.compression, running, data, end_stream).is_err() {
+                let received = &mut self.counts[Counter::MessagesReceived];
+                let compression = slot.head.compression;
+                let read = Self::stream_data(http2, key, compression, running, data, end_stream, received);
+                if read.is_err() {
                     self.server.load.count(ServerLimit::MessageSize);
                 }
-                self.counts[Counter::MessagesReceived] += running.messages - read;
             }
             State::Http(stream) => stream.data(http2, key, data, end_stream),
         }

@@ -41,8 +41,6 @@ pub(super) struct Running {
     /// The request stream broke a rule; what still comes is thrown away.
     pub(super) broken: bool,
     pub(super) head_sent: bool,
-    /// How many messages of a request stream have come.
-    pub(super) messages: u64,
 }
 
 /// The streams of a connection by the slots of their keys.
@@ -86,6 +84,6 @@ mod tests {
     #[test]
     fn a_slot_is_small() {
         assert!(size_of::<Option<Slot>>() <= 160, "{}", size_of::<Option<Slot>>());
-        assert!(size_of::<StreamPair>() <= 480, "{}", size_of::<StreamPair>());
+        assert!(size_of::<StreamPair>() <= 488, "{}", size_of::<StreamPair>());
     }
 }

@@ -47,7 +47,7 @@ struct Outgoing {
     turn_bytes: u32,
     turn_messages: u32,
     /// Messages that the connection has not taken.
-    messages: u64,
+    messages: u32,
     /// It lets others run now, and goes on after them.
     goes_on: bool,
     /// Bytes of messages so far, without prefixes.
@@ -221,7 +221,7 @@ impl Outbox {
             finished: out.finished,
             abandoned: out.abandoned,
             discarded: out.discarded,
-            messages: std::mem::take(&mut out.messages),
+            messages: std::mem::take(&mut out.messages).into(),
         };
         out.keep_taken();
         // What was in the target's buffer before is now in this one: the two take turns.

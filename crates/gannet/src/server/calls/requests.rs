@@ -63,7 +63,6 @@ impl Calls {
             deframer,
             broken: false,
             head_sent: false,
-            messages: 0,
         };
         self.slots.insert(slot(State::Running(running)));
         self.run(http2, key, head.route, call);
@@ -171,13 +170,12 @@ impl Calls {
                 deframer: Deframer::new(0),
                 broken: true,
                 head_sent: false,
-                messages: 0,
             });
         }
         self.run(http2, key, head.route, call);
     }
 
-    /// A piece of a request stream. An error for a message that is larger than it may be.
+    /// A piece of a request stream; counts its messages. An error for a message that is larger than it may be.
     pub(super) fn stream_data(
         http2: &mut Connection,
         key: StreamKey,
@@ -185,6 +183,7 @@ impl Calls {
         running: &mut Running,
         data: Bytes,
         end_stream: bool,
+        received: &mut u64,
     ) -> Result<(), TooLarge> {
         let Some(pair) = running.pair.as_ref().filter(|_| !running.broken) else {
             http2.release_capacity(key, data.len());
@@ -195,7 +194,7 @@ impl Calls {
             match running.deframer.next() {
                 Ok(Some(frame)) => {
                     let cost = frame.message.len() + Prefix::LEN;
-                    running.messages += 1;
+                    *received += 1;
                     let unread = pair.inbox.push(Received::of(frame, compression), cost);
                     http2.release_capacity(key, unread);
                 }
