@@ -10,7 +10,7 @@ pub enum Who {
     Anyone,
     /// Whoever brings a good token.
     Caller,
-    /// Whoever brings a good token, for what is theirs; ADMIN for everything. The handler knows whose it is: [`own`].
+    /// Whoever brings a good token, for what is theirs; ADMIN for everything. The handler knows whose it is (`own`).
     Owner,
     /// Whoever has the role ADMIN.
     Admin,
