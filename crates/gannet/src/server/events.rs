@@ -33,7 +33,7 @@ pub enum ServerEvent<'a> {
         status: &'a Status,
     },
     /// A request that is no gRPC call was answered with an HTTP status, since nobody here takes such
-    /// ([`Server::http`](super::Server::http)): 415 for another content type.
+    /// ([`Server::http_handler`](super::Server::http_handler)): 415 for another content type.
     RequestRefused {
         /// Who it was.
         peer: &'a Peer,
