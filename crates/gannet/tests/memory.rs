@@ -5,6 +5,7 @@
 
 mod greeter;
 
+use gannet::interceptors::ConcurrencyLimit;
 use gannet::{Channel, ListenAddress, Server, ServerHandle};
 use greeter::{GreeterClient, GreeterServer, Plain, hello};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -116,9 +117,9 @@ fn memory_of_a_thousand_idle_chats() {
 }
 
 /// A server and its client, in one process, over a socket.
-async fn over_a_socket() -> (GreeterClient, Arc<Plain>, ServerHandle) {
+async fn over_a_socket(server: Server) -> (GreeterClient, Arc<Plain>, ServerHandle) {
     let plain = Arc::new(Plain::default());
-    let server = Server::new().add(GreeterServer::from_arc(Arc::clone(&plain)));
+    let server = server.add(GreeterServer::from_arc(Arc::clone(&plain)));
     let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
     let channel = Channel::new(&format!("ipv4:{}", bound.addresses()[0])).unwrap();
     let handle = bound.handle();
@@ -126,14 +127,21 @@ async fn over_a_socket() -> (GreeterClient, Arc<Plain>, ServerHandle) {
     (GreeterClient::new(channel), plain, handle)
 }
 
-/// Requests of a few bytes that come one by one, to a handler that waits: none keeps the buffer that it was read into.
+/// Requests of a few bytes that come one by one, to a handler that waits: none keeps the buffer that it was read into,
+/// whether the request is read once, may be read again for an interceptor, or is read by a task that begins later.
 #[test]
 fn memory_of_calls_that_wait() {
+    memory_of_calls_that_wait_on(Server::new());
+    memory_of_calls_that_wait_on(Server::new().intercept(ConcurrencyLimit::new(1000)));
+    memory_of_calls_that_wait_on(Server::new().always_spawn());
+}
+
+fn memory_of_calls_that_wait_on(server: Server) {
     const CALLS: usize = 200;
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (client, plain, _handle) = over_a_socket().await;
+        let (client, plain, _handle) = over_a_socket(server).await;
         let mut calls = Vec::new();
         let mut before = 0;
         for number in 0..=CALLS {
@@ -156,7 +164,7 @@ fn memory_of_tiny_messages_that_nobody_reads() {
     let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let (client, plain, handle) = over_a_socket().await;
+        let (client, plain, handle) = over_a_socket(Server::new()).await;
         let (mut outbound, _inbound) = client.chat().await.unwrap();
         outbound.send(hello("for ever")).await.unwrap();
         plain.begun().await;

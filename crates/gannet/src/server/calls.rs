@@ -75,8 +75,8 @@ impl Calls {
             Event::Headers { key, fields, repeated, end_stream } => {
                 self.begin(http2, now, key, fields, repeated, end_stream);
             }
-            Event::Data { key, data, end_stream } => self.data(http2, now, key, data, end_stream),
-            Event::Trailers { key, .. } => self.data(http2, now, key, Bytes::new(), true),
+            Event::Data { key, data, end_stream } => self.data(http2, key, data, end_stream),
+            Event::Trailers { key, .. } => self.data(http2, key, Bytes::new(), true),
             Event::Sent { key } => self.pump(http2, key),
             Event::Reset { key, initiator, reason, .. } => {
                 let (cause, status) = match initiator {
@@ -96,10 +96,10 @@ impl Calls {
     }
 
     /// Ends the calls that are left with UNAVAILABLE, and the connection. Says how many they were.
-    pub(super) fn cut_all(&mut self, http2: &mut Connection, now: Instant, why: &'static str) -> usize {
+    pub(super) fn cut_all(&mut self, http2: &mut Connection, why: &'static str) -> usize {
         let keys = self.slots.keys();
         for key in &keys {
-            self.end_early(http2, now, *key, CancelReason::Shutdown, Status::unavailable(why));
+            self.end_early(http2, *key, CancelReason::Shutdown, Status::unavailable(why));
         }
         http2.close(ErrorCode::NO_ERROR, "shut down");
         keys.len()
@@ -184,14 +184,14 @@ impl Calls {
         self.counts[Counter::StreamsSucceeded] += 1;
     }
 
-    fn data(&mut self, http2: &mut Connection, now: Instant, key: StreamKey, data: Bytes, end_stream: bool) {
+    fn data(&mut self, http2: &mut Connection, key: StreamKey, data: Bytes, end_stream: bool) {
         let Some(slot) = self.slots.get_mut(key) else {
             // The call is over; its request is still under way and nobody will read it.
             http2.release_capacity(key, data.len());
             return;
         };
         match &mut slot.state {
-            State::Gathering { .. } => self.gather(http2, now, key, data, end_stream),
+            State::Gathering { .. } => self.gather(http2, key, data, end_stream),
             State::Running(running) => {
                 let received = &mut self.counts[Counter::MessagesReceived];
                 let compression = slot.head.compression;
@@ -215,18 +215,13 @@ impl Calls {
                         .and_then(|route| self.server.routes.get(route))
                         .is_some_and(|route| route.ends_on_drain)
                     {
-                        self.end_early(
-                            http2,
-                            now,
-                            key,
-                            CancelReason::Shutdown,
-                            Status::unavailable(SHUTTING_DOWN),
-                        );
+                        let status = Status::unavailable(SHUTTING_DOWN);
+                        self.end_early(http2, key, CancelReason::Shutdown, status);
                     }
                 }
             }
             Command::Close => {
-                let cut = self.cut_all(http2, now, SHUTTING_DOWN);
+                let cut = self.cut_all(http2, SHUTTING_DOWN);
                 self.server.cut_calls.fetch_add(cut, Ordering::Relaxed);
             }
             Command::Http(key, command) => self.http_command(http2, key, command),
@@ -258,7 +253,7 @@ impl Calls {
                 slot.timer = None;
                 let key = slot.key;
                 let status = Status::deadline_exceeded("the call took longer than its deadline allows");
-                self.end_early(http2, now, key, CancelReason::Deadline, status);
+                self.end_early(http2, key, CancelReason::Deadline, status);
             }
         }
     }

@@ -130,7 +130,7 @@ impl<S: Io> ServerConnection<S> {
                 }
                 UpkeepAction::Drain => http2.shut_down(self.now),
                 UpkeepAction::Cut => {
-                    self.calls.cut_all(http2, self.now, "the connection has reached its greatest age");
+                    self.calls.cut_all(http2, "the connection has reached its greatest age");
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{Calls, cut_short};
 use crate::call::Call;
-use crate::driver::{Command, clock};
+use crate::driver::Command;
 use crate::registry::Counter;
 use crate::server::dispatch::{self, Dispatch, Ended, FirstPoll};
 use crate::server::request::CallHead;
@@ -141,7 +141,6 @@ impl Calls {
     pub(super) fn end_early(
         &mut self,
         http2: &mut Connection,
-        _now: Instant,
         key: StreamKey,
         reason: CancelReason,
         status: Status,
@@ -211,7 +210,7 @@ impl Calls {
                     running.head_sent = false;
                     self.outgoing.clear();
                     let reason = CancelReason::ProtocolError;
-                    return self.end_early(http2, clock::now(), key, reason, metadata_too_large());
+                    return self.end_early(http2, key, reason, metadata_too_large());
                 }
                 self.responses.head(http2, key, &head, compression, &headers);
             }

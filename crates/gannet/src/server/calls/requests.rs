@@ -47,7 +47,7 @@ impl Calls {
         if !spec.client_streaming {
             self.slots.insert(slot(State::Gathering { fields, deframer, message: None }));
             if end_stream {
-                self.data(http2, now, key, Bytes::new(), true);
+                self.data(http2, key, Bytes::new(), true);
             }
             return;
         }
@@ -117,14 +117,7 @@ impl Calls {
 
     /// A piece of the one request message.
     #[inline]
-    pub(super) fn gather(
-        &mut self,
-        http2: &mut Connection,
-        now: Instant,
-        key: StreamKey,
-        data: Bytes,
-        end_stream: bool,
-    ) {
+    pub(super) fn gather(&mut self, http2: &mut Connection, key: StreamKey, data: Bytes, end_stream: bool) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let State::Gathering { deframer, message, .. } = &mut slot.state else { return };
         deframer.push(data);
@@ -134,7 +127,7 @@ impl Calls {
                 if is_too_large(&status) {
                     self.server.load.count(ServerLimit::MessageSize);
                 }
-                self.end_early(http2, now, key, CancelReason::ProtocolError, status);
+                self.end_early(http2, key, CancelReason::ProtocolError, status);
             }
             Ok(true) => {
                 self.counts[Counter::MessagesReceived] += 1;
@@ -156,7 +149,8 @@ impl Calls {
         let (message, fields) = (message.take(), Arc::clone(fields));
         let Some(route) = self.server.routes.get(head.route) else { return };
         let spec = route.spec;
-        // A call that waits keeps its request: that must not be a few bytes of a large read buffer.
+        // A call that waits keeps its request, and so does a decoded message that shares its bytes, as `bytes` fields do:
+        // that must not be a few of a large read buffer.
         let waits = self.server.always_spawn || route.inline.waits();
         let message = if waits { message.map(Received::detached) } else { message };
         let request = message.map_or(Request::None, Request::One);
