@@ -1,6 +1,7 @@
 //! The program itself, on a free port.
 
 use gannet::Channel;
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
@@ -63,8 +64,8 @@ impl Program {
 
     /// Asks it to end, as an init system does.
     pub fn terminate(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        // Not by the program `kill`: a machine that has Rust alone may lack it.
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
     /// Waits for its end: its status and what it logged.
