@@ -9,6 +9,8 @@ mod reset;
 mod send;
 mod shutdown;
 
+pub(crate) use send::TRANSMIT_BYTES;
+
 use crate::error::{ConnectionError, ErrorCode};
 use crate::event::Event;
 use crate::frame;
@@ -107,6 +109,8 @@ pub struct Connection {
     queued: usize,
     /// Memory is short everywhere.
     under_pressure: bool,
+    /// Nothing is read from the peer, for it does not read either.
+    held_back: bool,
     /// How many WINDOW_UPDATEs our DATA explains.
     explained_updates: u32,
     /// The highest stream that the peer has opened.
@@ -172,6 +176,7 @@ impl Connection {
             unread: 0,
             queued: 0,
             under_pressure: false,
+            held_back: false,
             explained_updates: 0,
             last_peer_id: 0,
             next_id: 1,
@@ -244,6 +249,9 @@ impl Connection {
             }
             return;
         }
+        if self.held_back {
+            self.forgive_lateness(now);
+        }
         if self.header_deadline.take_if(|at| *at <= now).is_some() {
             let reason = "a header block or the first SETTINGS did not come whole in time";
             let error = self.over(Limit::HeaderBlockTime, reason);
@@ -255,6 +263,12 @@ impl Connection {
             return self.fail(ConnectionError::local(ErrorCode::SETTINGS_TIMEOUT, reason));
         }
         self.end_shutdown_in_time(now);
+    }
+
+    /// What the peer was to send may be there: nobody has read it.
+    fn forgive_lateness(&mut self, now: Instant) {
+        self.header_deadline = self.header_deadline.map(|_| now + self.config.header_block_timeout);
+        self.settings_deadline = self.settings_deadline.map(|_| now + self.config.settings_timeout);
     }
 
     /// The next time to call [`Connection::handle_timeout`].
@@ -370,6 +384,22 @@ impl Connection {
     #[must_use]
     pub fn unsent(&self) -> usize {
         self.out.len()
+    }
+
+    /// Whether nothing is to be read from the peer, because it takes too little of what there is for it
+    /// ([`Config::max_unsent`]). `unwritten` is what the transport has got from [`Connection::poll_transmit`] and the
+    /// socket has not taken.
+    #[inline]
+    #[must_use]
+    pub fn is_held_back(&mut self, unwritten: usize) -> bool {
+        let is_held = self.out.len() + unwritten >= self.config.max_unsent;
+        if is_held != self.held_back {
+            self.held_back = is_held;
+            if is_held {
+                self.hits.count(Limit::Unsent);
+            }
+        }
+        is_held
     }
 
     /// The stream's identifier on the wire; `None` for a dead key.

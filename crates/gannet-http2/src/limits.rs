@@ -16,6 +16,7 @@ pub struct Config {
     pub(crate) max_resets: u32,
     pub(crate) max_idle_frames: u32,
     pub(crate) max_queued_control: usize,
+    pub(crate) max_unsent: usize,
     pub(crate) shutdown_ping_timeout: Duration,
     pub(crate) header_block_timeout: Duration,
     pub(crate) settings_timeout: Duration,
@@ -37,6 +38,7 @@ impl Default for Config {
             max_resets: 500,
             max_idle_frames: 1000,
             max_queued_control: 256 * 1024,
+            max_unsent: 4 * 1024 * 1024,
             shutdown_ping_timeout: Duration::from_secs(1),
             header_block_timeout: Duration::from_secs(10),
             settings_timeout: Duration::from_secs(10),
@@ -91,6 +93,10 @@ setters! {
     /// The most bytes of answers to control frames that may wait to be written. Default 256 KiB. Against a peer that
     /// sends PINGs and does not read (CVE-2019-9512, CVE-2019-9515).
     max_queued_control: usize;
+    /// How many bytes may wait for nothing but the peer to read them. Default 4 MiB, at least 512 KiB. While there are
+    /// more, nothing is read from the peer ([`crate::Connection::is_held_back`]). Against peers that ask and do not read
+    /// (CVE-2019-9517).
+    max_unsent: usize;
     /// How long a graceful shutdown waits for the answer to its PING. Default 1 s.
     shutdown_ping_timeout: Duration;
     /// How long a header block may take from its first byte to its last, and a new connection to its first SETTINGS.
@@ -112,6 +118,8 @@ const SMALLEST_WINDOW: u32 = 64 * 1024;
 /// A message of the largest size can always be lent beside what growing windows have taken: they get a quarter.
 const LENT_PART: u32 = 4;
 const LARGEST_PROMISED_BYTES: usize = 256 * 1024 * 1024;
+/// What one write takes, and as much that is ready for the next.
+const LEAST_UNSENT_BYTES: usize = 2 * crate::connection::TRANSMIT_BYTES;
 
 impl Config {
     /// The window of each stream: half the budget divided by the streams, so that what is granted can be held.
@@ -120,12 +128,19 @@ impl Config {
         (self.receive_budget / 2 / self.max_concurrent_streams.max(1)).min(crate::settings::MAX_WINDOW)
     }
 
-    /// Whether the budget gives every stream a usable window, and the connection one that HTTP/2 can say.
+    /// Whether the budget gives every stream a usable window, and the connection one that HTTP/2 can say; whether
+    /// [`Config::max_unsent`] leaves room for ordinary writes.
     ///
     /// # Errors
     /// Where a stream gets less than 64 KiB; the text names the smallest budget that works. Where the budget is 2 GiB or
-    /// more (RFC 9113 §6.9.1).
+    /// more (RFC 9113 §6.9.1). Where `max_unsent` is less than 512 KiB.
     pub fn check(&self) -> Result<(), String> {
+        if self.max_unsent < LEAST_UNSENT_BYTES {
+            return Err(format!(
+                "a limit of {} unsent bytes is less than two writes take; make it at least {LEAST_UNSENT_BYTES}",
+                self.max_unsent
+            ));
+        }
         if self.receive_budget > crate::settings::MAX_WINDOW {
             return Err(format!(
                 "a receive budget of {} bytes is more than a window can be; make it less than 2 GiB",
@@ -199,6 +214,8 @@ limits! {
     IdleFrames = "idle_frames";
     /// [`Config::max_queued_control`]; ends the connection.
     QueuedControl = "queued_control";
+    /// [`Config::max_unsent`]: nothing was read for a while.
+    Unsent = "unsent";
     /// [`Config::max_header_block`] or [`Config::max_continuations`]; ends the connection.
     HeaderBlock = "header_block";
     /// [`Config::max_header_list_size`]; ends the stream.
@@ -251,6 +268,7 @@ mod tests {
         Config::default().check().unwrap();
         let error = Config::default().receive_budget(1024 * 1024).check().unwrap_err();
         assert!(error.contains(&(256 * 2 * 64 * 1024).to_string()), "{error}");
+        assert!(Config::default().max_unsent(100_000).check().unwrap_err().contains("524288"));
         assert!(Config::default().largest_message() >= 4 * 1024 * 1024);
         for bytes in [1, 4 << 20, 64 << 20, 256 << 20] {
             let config = Config::default().fits_messages(bytes);

@@ -205,6 +205,26 @@ fn what_never_ends_is_cut_off() {
     }
 }
 
+/// A peer that does not read is held back; what it has sent and nobody has read is not late by that.
+#[test]
+fn who_is_held_back_is_not_late() {
+    let mut server = Scripted::server(Config::default().max_unsent(1 << 20));
+    let begun = frame(HEADERS, 0, 1, block(REQUEST));
+    server.receive(&begun);
+    assert!(!server.http2.is_held_back((1 << 20) - 1000));
+    assert!(server.http2.is_held_back(1 << 20) && server.http2.is_held_back(1 << 20));
+    assert_eq!(server.hits(), [(Limit::Unsent.name(), 1)]);
+    for _ in 0..3 {
+        server.now = server.http2.poll_timeout().unwrap();
+        server.http2.handle_timeout(server.now);
+        assert!(!server.http2.is_closed());
+    }
+    assert!(!server.http2.is_held_back(0));
+    server.now = server.http2.poll_timeout().unwrap();
+    server.http2.handle_timeout(server.now);
+    assert_eq!(server.hits(), [(Limit::HeaderBlockTime.name(), 1)]);
+}
+
 /// RFC 9113 §3.4 and §6.5.3: SETTINGS that never come, and SETTINGS that are never acknowledged.
 #[test]
 fn settings_late_or_never() {

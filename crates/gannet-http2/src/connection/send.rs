@@ -12,7 +12,7 @@ use crate::streams::StreamKey;
 use std::time::Instant;
 
 /// One call of [`Connection::poll_transmit`] hands out about this much of what waits.
-const TRANSMIT_BYTES: usize = 256 * 1024;
+pub(crate) const TRANSMIT_BYTES: usize = 256 * 1024;
 
 impl Connection {
     /// Opens a stream with a request (client). With `end_stream` the request has no body.
@@ -86,11 +86,11 @@ impl Connection {
     }
 
     /// Whether this many bytes more may wait for the peer ([`crate::Config::send_budget`]). Data is taken even so; who
-    /// asks before can say no in time.
+    /// asks before can say no in time. Where nothing waits, what the window lets through may be more.
     #[must_use]
     pub fn may_queue(&mut self, bytes: usize) -> bool {
         let most = self.config.send_budget.saturating_mul(2);
-        let fits = self.queued + bytes <= most || bytes as i64 <= self.send_window;
+        let fits = self.queued + bytes <= most || (self.queued == 0 && bytes as i64 <= self.send_window);
         if !fits {
             self.hits.count(Limit::SendBudget);
         }

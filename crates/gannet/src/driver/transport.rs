@@ -44,9 +44,6 @@ pub(crate) enum Reading {
     Failed(io::Error),
 }
 
-/// While this much waits for a peer that does not read, nothing more is read from it.
-const UNSENT_LIMIT_BYTES: usize = 4 * 1024 * 1024;
-
 impl<S: Io> Transport<S> {
     pub(crate) fn new(io: S, http2: Connection) -> Self {
         Self {
@@ -70,7 +67,7 @@ impl<S: Io> Transport<S> {
         if self.read_ended {
             return Reading::Waits;
         }
-        if self.is_held() {
+        if self.http2.is_held_back(self.output.len()) {
             return Reading::Held;
         }
         let mut buffer = read_buffers::take();
@@ -99,13 +96,10 @@ impl<S: Io> Transport<S> {
     pub(crate) fn read_on(&mut self, cx: &mut Context<'_>, now: Instant, last: Reading) -> Reading {
         match last {
             Reading::Came => self.read(cx, now),
-            Reading::Held if !self.is_held() => self.read(cx, now),
+            // It finds out whether that is over.
+            Reading::Held => self.read(cx, now),
             last => last,
         }
-    }
-
-    fn is_held(&self) -> bool {
-        self.http2.unsent() + self.output.len() >= UNSENT_LIMIT_BYTES
     }
 
     /// What the last read brought, until [`Transport::end_read`].
@@ -121,7 +115,10 @@ impl<S: Io> Transport<S> {
     /// Writes all that the state machine has to send. Pending while the socket takes no more.
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>> {
         loop {
-            self.http2.poll_transmit(now, &mut self.output);
+            // What the peer does not read stays with its streams, where their limits see it (CVE-2019-9517).
+            if self.output.is_empty() {
+                self.http2.poll_transmit(now, &mut self.output);
+            }
             if self.output.is_empty() {
                 return Pin::new(&mut self.io).poll_flush(cx);
             }

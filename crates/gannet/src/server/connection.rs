@@ -209,6 +209,10 @@ impl<S: Io> Future for ServerConnection<S> {
                 news = matches!(reading, Reading::Came | Reading::Failed(_));
                 reads += u32::from(news);
             }
+            if let Reading::Held = reading {
+                // That is one of the limits.
+                this.settle();
+            }
             if !news && this.calls.mailbox.sleep(cx.waker()) {
                 this.transport.return_buffers();
                 return Poll::Pending;

@@ -194,6 +194,11 @@ impl Plain {
                 responses.send(hello(&"x".repeat(1 << 20))).await?;
             }
         }
+        if let Some(kibs) = request.0.strip_suffix(" KiB") {
+            for _ in 0..kibs.parse::<usize>().unwrap() {
+                responses.send(hello(&"x".repeat(1 << 10))).await?;
+            }
+        }
         for number in 0..request.0.parse::<u32>().unwrap_or_default() {
             responses.send(hello(&number.to_string())).await?;
         }
