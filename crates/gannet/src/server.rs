@@ -13,6 +13,7 @@ mod handshake;
 mod listen;
 mod listener;
 mod load;
+mod peer_streams;
 mod proxy_protocol;
 #[cfg(feature = "tls")]
 mod reload;

@@ -141,6 +141,64 @@ async fn connections_of_one_peer() {
     }
 }
 
+/// One peer with many connections has as many streams as it may on all of them together. Others have theirs.
+#[tokio::test]
+async fn streams_of_one_peer() {
+    const MOST: u64 = 40;
+    let plain = Arc::new(Plain::default());
+    let server = Server::new().max_streams_per_peer(MOST as usize);
+    let server = server.add(GreeterServer::from_arc(Arc::clone(&plain)));
+    // A socket's path is no network: who comes that way is not counted.
+    let socket = std::env::temp_dir().join(format!("gannet-limits-{}", std::process::id()));
+    let unix = format!("unix:{}", socket.display());
+    let bound = server.bind(["127.0.0.1:0", &unix]).await.unwrap();
+    let target = format!("ipv4:{}", bound.addresses()[0]);
+    let handle = bound.handle();
+    tokio::spawn(bound.serve());
+    let connect = || GreeterClient::new(Channel::builder(&target).unwrap().build());
+    let other = GreeterClient::new(Channel::new(&unix).unwrap());
+    // Ten connections with twenty streams each, one kind of call after the other.
+    let mut open = Vec::new();
+    let mut refused = 0;
+    for _ in 0..10 {
+        let client = connect();
+        for number in 0..20 {
+            let client = client.clone();
+            let call = tokio::spawn(async move {
+                if number % 2 == 0 {
+                    return client.greet(hello("for ever")).await;
+                }
+                let mut batch = client.batch();
+                batch.send(hello("for ever")).await?;
+                batch.finish().await
+            });
+            if open.len() < MOST as usize {
+                plain.begun().await;
+                open.push(call);
+            } else {
+                let error = call.await.unwrap().unwrap_err();
+                assert_eq!(error.code(), Code::Unavailable, "{error}");
+                refused += 1;
+            }
+        }
+    }
+    assert_eq!((open.len() as u64, refused), (MOST, 200 - MOST));
+    assert!(hits(&handle, "streams_per_peer") >= refused);
+    other.greet(hello("you")).await.unwrap();
+
+    // Each that ends makes room for another.
+    let client = connect();
+    client.greet(hello("you")).await.unwrap_err();
+    for call in open.drain(..20) {
+        call.abort();
+    }
+    until(async || client.greet(hello("you")).await.is_ok()).await;
+    for _ in 0..100 {
+        client.greet(hello("you")).await.unwrap();
+    }
+    client.unknown(hello("you")).await.unwrap_err();
+}
+
 /// How often a limit was run into.
 fn hits(handle: &ServerHandle, limit: &str) -> u64 {
     let hits = handle.load().limit_hits;

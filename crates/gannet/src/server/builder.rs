@@ -7,6 +7,7 @@ use super::events::{Observer, ServerEvent};
 use super::listen::Listen;
 use super::listener::Listener;
 use super::load::{Load, LoadLimits};
+use super::peer_streams::StreamsByPeer;
 use super::routes::Routes;
 use super::running::Bound;
 use super::shared::{CallLimits, ServerShared};
@@ -44,6 +45,7 @@ pub struct Server {
     threads: usize,
     max_connections: usize,
     load: LoadLimits,
+    max_streams_per_peer: usize,
     keepalive: KeepaliveConfig,
     lifetime: LifetimeConfig,
     pings: PingPolicy,
@@ -84,6 +86,7 @@ impl Server {
             threads: 1,
             max_connections: usize::MAX,
             load: LoadLimits::default(),
+            max_streams_per_peer: usize::MAX,
             keepalive: KeepaliveConfig {
                 interval: KeepaliveConfig::DEFAULT_SERVER_INTERVAL,
                 timeout: KeepaliveConfig::DEFAULT_TIMEOUT,
@@ -288,6 +291,17 @@ impl Server {
         self
     }
 
+    /// The most streams at once from one IPv4 address or one IPv6 network of 64 bits, on all its connections together;
+    /// where a proxy speaks the PROXY protocol, from the client behind it. Default unlimited: that is
+    /// [`Server::max_connections_per_peer`] times [`Http2Config::max_concurrent_streams`](crate::Http2Config), and behind
+    /// other proxies all come from one. A stream counts until its call has ended. One beyond it is refused
+    /// (REFUSED_STREAM: clients try again once, then the call ends with UNAVAILABLE).
+    #[must_use]
+    pub fn max_streams_per_peer(mut self, count: usize) -> Self {
+        self.max_streams_per_peer = count;
+        self
+    }
+
     /// The most bytes that all connections may hold together, received and not read or waiting to be sent. Default
     /// 1 GiB. Above it no window is enlarged, new streams are refused (REFUSED_STREAM: clients try again) and new connections
     /// wait, until it is less.
@@ -424,6 +438,7 @@ impl Server {
             pings: self.pings,
             cut_calls: AtomicUsize::new(0),
             load: Arc::new(Load::new(self.load)),
+            streams_by_peer: StreamsByPeer::new(self.max_streams_per_peer),
             entry: self.registry.map(ServerEntry::new),
             #[cfg(feature = "tls")]
             tls,

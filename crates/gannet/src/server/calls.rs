@@ -42,13 +42,14 @@ impl Calls {
     pub(super) fn new(server: Arc<ServerShared>, peer: Peer, mailbox: Arc<Mailbox>) -> Self {
         let decompressed = DecompressedData::new(server.decompressed_budget, Arc::clone(&server.load));
         let draining = server.draining.subscribe();
+        let of_peer = server.streams_by_peer.as_ref().and_then(|all| all.of(peer.address()));
         let facts = ConnectionFacts { peer, draining, decompressed: Some(decompressed) };
         Self {
             responses: Responses::new(server.compression.accepted),
             server,
             facts: Arc::new(facts),
             mailbox,
-            slots: Slots::default(),
+            slots: Slots::new(of_peer),
             known_heads: KnownHeads::default(),
             wheel: Wheel::new(),
             young: Vec::new(),
@@ -170,6 +171,19 @@ impl Calls {
     fn tell_refused(&self, path: &[u8], status: &Status) {
         let (peer, path) = (&self.facts.peer, &*String::from_utf8_lossy(path));
         self.server.observer.tell(&ServerEvent::CallRefused { peer, path, status });
+    }
+
+    /// Whether the peer may have another stream. One that it may not have is refused: nothing has been done with it, so
+    /// it may be tried again (RFC 9113 §8.7), perhaps when others of the peer's have ended.
+    #[inline]
+    pub(super) fn may_take(&mut self, http2: &mut Connection, key: StreamKey) -> bool {
+        let may = self.slots.may_insert();
+        if !may {
+            self.server.load.count(ServerLimit::StreamsPerPeer);
+            self.counts[Counter::StreamsFailed] += 1;
+            http2.reset(key, ErrorCode::REFUSED_STREAM);
+        }
+        may
     }
 
     /// A call has ended that no handler has seen.

@@ -188,6 +188,9 @@ impl Calls {
         handler: &Arc<dyn HttpHandler>,
         facts: &ConnectionFacts,
     ) {
+        if !self.may_take(http2, key) {
+            return;
+        }
         let pair = StreamPair::new(StreamFacts {
             spec: &NO_METHOD,
             format: Format::Proto,

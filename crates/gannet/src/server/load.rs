@@ -41,6 +41,8 @@ pub(crate) enum ServerLimit {
     /// Nobody was accepted for a while, because there were as many connections as there may be.
     Connections,
     ConnectionsPerPeer,
+    /// A stream was refused, because its peer had as many on all its connections as it may.
+    StreamsPerPeer,
     HandshakeTime,
     /// A keepalive PING was not answered in time.
     KeepaliveTime,
@@ -54,9 +56,10 @@ pub(crate) enum ServerLimit {
     DecompressedData,
 }
 
-const SERVER_LIMITS: [&str; 8] = [
+const SERVER_LIMITS: [&str; 9] = [
     "connections",
     "connections_per_peer",
+    "streams_per_peer",
     "handshake_time",
     "keepalive_time",
     "pings",
@@ -214,7 +217,7 @@ impl Drop for Admission {
 }
 
 /// Whom a connection is counted for. Who has one address of IPv6 has the 2^64 of its network (RFC 4291 §2.5.4).
-fn network(peer: &PeerAddress) -> Option<IpAddr> {
+pub(super) fn network(peer: &PeerAddress) -> Option<IpAddr> {
     match peer {
         PeerAddress::Tcp(address) => Some(match address.ip().to_canonical() {
             IpAddr::V6(address) => {

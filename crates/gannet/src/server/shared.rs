@@ -7,6 +7,7 @@ use super::handshake::serve_connection;
 use super::listen::How;
 use super::listener::Accepted;
 use super::load::Load;
+use super::peer_streams::StreamsByPeer;
 use super::routes::Routes;
 use crate::compression::{CompressionSettings, DecompressionLimits, Encodings, Outgoing};
 use crate::driver::{Mailbox, Socket};
@@ -44,6 +45,8 @@ pub(crate) struct ServerShared {
     /// Calls that were ended because the server's patience was over.
     pub(super) cut_calls: AtomicUsize,
     pub(super) load: Arc<Load>,
+    /// `None` where a peer may have any number of streams.
+    pub(super) streams_by_peer: Option<Arc<StreamsByPeer>>,
     /// Where others look what the server does.
     pub(super) entry: Option<ServerEntry>,
     #[cfg(feature = "tls")]

@@ -1,6 +1,7 @@
 //! What the server's driver remembers of each stream.
 
 use super::door::HttpStream;
+use super::peer_streams::PeerStreams;
 use super::request::CallHead;
 use crate::Cancellation;
 use crate::compression::Received;
@@ -44,35 +45,52 @@ pub(super) struct Running {
 }
 
 /// The streams of a connection by the slots of their keys.
-#[derive(Default)]
-pub(super) struct Slots(Vec<Option<Slot>>);
+pub(super) struct Slots {
+    places: Vec<Option<Slot>>,
+    /// What the peer has on all its connections, where that is limited.
+    of_peer: Option<PeerStreams>,
+}
 
 impl Slots {
+    pub(super) fn new(of_peer: Option<PeerStreams>) -> Self {
+        Self { places: Vec::new(), of_peer }
+    }
+
+    /// Whether the peer may have another stream. To be asked once before each [`Slots::insert`].
+    #[inline]
+    pub(super) fn may_insert(&self) -> bool {
+        self.of_peer.as_ref().is_none_or(PeerStreams::open)
+    }
+
     pub(super) fn insert(&mut self, slot: Slot) {
         let place = slot.key.slot();
-        if self.0.len() <= place {
-            self.0.resize_with(place + 1, || None);
+        if self.places.len() <= place {
+            self.places.resize_with(place + 1, || None);
         }
-        self.0[place] = Some(slot);
+        self.places[place] = Some(slot);
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Slot> {
-        self.0.get_mut(key.slot())?.as_mut().filter(|slot| slot.key == key)
+        self.places.get_mut(key.slot())?.as_mut().filter(|slot| slot.key == key)
     }
 
     #[inline]
     pub(super) fn take(&mut self, key: StreamKey) -> Option<Slot> {
-        self.0.get_mut(key.slot())?.take_if(|slot| slot.key == key)
+        let slot = self.places.get_mut(key.slot())?.take_if(|slot| slot.key == key)?;
+        if let Some(of_peer) = &self.of_peer {
+            of_peer.close();
+        }
+        Some(slot)
     }
 
     /// The stream at this place, whatever its generation.
     pub(super) fn at(&mut self, place: usize) -> Option<&mut Slot> {
-        self.0.get_mut(place)?.as_mut()
+        self.places.get_mut(place)?.as_mut()
     }
 
     pub(super) fn keys(&self) -> Vec<StreamKey> {
-        self.0.iter().flatten().map(|slot| slot.key).collect()
+        self.places.iter().flatten().map(|slot| slot.key).collect()
     }
 }
 

@@ -36,6 +36,9 @@ impl Calls {
                 return self.refused();
             }
         };
+        if !self.may_take(http2, key) {
+            return;
+        }
         self.counts[Counter::CallsStarted] += 1;
         let deadline = timeout.and_then(|timeout| now.checked_add(timeout));
         if deadline.is_some() {
