@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<(), String> {
     process::run(Command::new("cargo").current_dir(root()).args(["build", "--quiet", "-p", "storefront"]))?;
     let tools = Tools::install()?;
     let mut tally = Tally::default();
-    let shop = Shop::start()?;
+    let shop = Shop::start(&drain::FLAGS)?;
     println!("\ngrpcurl");
     shop.check(&mut tally, &tools.grpcurl, rows::GRPCURL)?;
     println!("\nbuf curl");
@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result<(), String> {
     shop.check(&mut tally, &tools.probe, rows::PROBE)?;
     println!("\nduring a drain");
     drain::check(shop, &tools, &mut tally)?;
+    drain::check_defaults(Shop::start(&[])?, &tools, &mut tally)?;
     tally.finish("interop tools")
 }
 
@@ -68,7 +69,7 @@ struct Shop {
 }
 
 impl Shop {
-    fn start() -> Result<Self, String> {
+    fn start(flags: &[&str]) -> Result<Self, String> {
         let data = peers::work()?.join("tools-data");
         if data.exists() {
             std::fs::remove_dir_all(&data).map_err(|error| format!("{}: {error}", data.display()))?;
@@ -77,7 +78,7 @@ impl Shop {
         let log = std::fs::File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
         let address = free_address()?;
         let mut command = Command::new(peers::work()?.with_file_name("debug").join("storefront"));
-        command.args(["--listen", &address.to_string(), "--data"]).arg(&data).args(drain::FLAGS).stderr(log);
+        command.args(["--listen", &address.to_string(), "--data"]).arg(&data).args(flags).stderr(log);
         Ok(Self { server: Server::start(&mut command, address)?, address })
     }
 

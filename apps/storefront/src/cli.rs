@@ -66,11 +66,11 @@ pub struct ServeOptions {
     /// Shows metrics for Prometheus at http://ADDR:PORT/metrics, over plain HTTP: keep it from the public
     #[arg(long, value_name = "ADDR:PORT", env = "STOREFRONT_METRICS")]
     pub metrics: Option<String>,
-    /// How long to serve on after SIGTERM or Ctrl-C while health says NOT_SERVING, so that load balancers that probe
-    /// look elsewhere before the port is closed: 5s, 500ms
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = units::duration)]
+    /// How long to serve on after SIGTERM while health says NOT_SERVING, so that whoever probes looks elsewhere before
+    /// the port is closed: 5s, 500ms. Ctrl-C does not wait for it, and a second signal ends it
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = units::duration)]
     pub drain_delay: Duration,
-    /// How long running calls may take after that: 10s, 500ms, 2m
+    /// How long running calls may take after that: 10s, 500ms, 2m. One more signal cuts them
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::duration)]
     pub grace: Duration,
     /// The largest file that may be uploaded: bytes, or 64KiB, 10MiB, 1GiB
@@ -165,7 +165,7 @@ Examples:
   storefront --auth-secret-file shop.secret        for callers with a token alone
   storefront --metrics 127.0.0.1:9464              with a page for Prometheus
   storefront --max-upload 64MiB --grace 30s
-  storefront --drain-delay 5s                      where a load balancer probes its health
+  storefront --drain-delay 15s                     where a load balancer probes its health every 5 s
   STOREFRONT_LISTEN=127.0.0.1:0 STOREFRONT_DATA=/tmp/shop storefront
   RUST_LOG=debug storefront                        with the details in the log
   storefront demo                                  a walk through every method
@@ -205,6 +205,7 @@ mod tests {
         let defaults = Arguments::parse_from(["storefront"]).serve;
         assert_eq!(defaults.listen, ["127.0.0.1:50051"]);
         assert_eq!((defaults.grace, defaults.max_upload), (Duration::from_secs(10), 1 << 30));
+        assert_eq!(defaults.drain_delay, Duration::from_secs(2));
         let two =
             ["storefront", "--listen", "127.0.0.1:0", "--listen", "unix:/tmp/s", "--max-upload", "64KiB"];
         let two = Arguments::parse_from(two).serve;

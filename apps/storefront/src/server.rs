@@ -48,7 +48,7 @@ pub async fn run(options: ServeOptions) -> Result<(), RunError> {
         // It ends with the process: what happens during a drain is seen.
         tokio::spawn(metrics.serve(bound.handle()));
     }
-    serve_until(bound, &mut stop, options.grace).await;
+    serve_until(bound, &mut stop, options.drain_delay, options.grace).await;
     // What is left in the log of the database goes into it; where something still holds it, the next start does that.
     let _ = tokio::time::timeout(Duration::from_secs(2), store.close()).await;
     Ok(())
@@ -105,16 +105,25 @@ fn announce(addresses: &[ListenAddress], metrics: Option<&MetricsPage>) {
     let _ = stdout.flush();
 }
 
-async fn serve_until(bound: Bound, stop: &mut Stop, grace: Duration) {
+/// Serves until it is asked to end. Each further time that it is asked ends what it is waiting for.
+async fn serve_until(bound: Bound, stop: &mut Stop, delay: Duration, grace: Duration) {
     let handle = bound.handle();
     let serving = tokio::spawn(bound.serve());
-    stop.asked().await;
+    // At a terminal nobody waits for load balancers.
+    if stop.asked().await == Asked::ByTerminate && !delay.is_zero() {
+        tracing::info!("health says NOT_SERVING, shutting down in {delay:?}; once more to do it now");
+        tokio::select! {
+            _ = handle.shutdown(grace) => {}
+            () = tokio::time::sleep(delay) => {}
+            _ = stop.asked() => {}
+        }
+    }
     tracing::info!("shutting down: running calls may take {grace:?}; once more to end at once");
     tokio::select! {
-        report = handle.shutdown(grace) => {
+        report = handle.shutdown_without_delay(grace) => {
             tracing::info!("shut down: {report}");
         }
-        () = stop.asked() => tracing::warn!("asked twice: running calls are cut"),
+        _ = stop.asked() => tracing::warn!("asked again: running calls are cut"),
     }
     serving.abort();
 }
@@ -125,16 +134,24 @@ struct Stop {
     interrupt: Signal,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// SIGTERM: by whoever runs the program for others.
+    ByTerminate,
+    /// SIGINT: Ctrl-C.
+    ByInterrupt,
+}
+
 impl Stop {
     fn listen() -> io::Result<Self> {
         let (terminate, interrupt) = (SignalKind::terminate(), SignalKind::interrupt());
         Ok(Self { terminate: signal(terminate)?, interrupt: signal(interrupt)? })
     }
 
-    async fn asked(&mut self) {
+    async fn asked(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Asked::ByTerminate,
+            _ = self.interrupt.recv() => Asked::ByInterrupt,
         }
     }
 }

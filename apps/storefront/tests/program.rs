@@ -100,7 +100,7 @@ async fn a_second_server_on_the_same_folder_is_refused() {
 fn the_help_has_examples() {
     let help = command(&["--help"]).output().unwrap();
     let text = String::from_utf8(help.stdout).unwrap();
-    for part in ["--listen", "--data", "--grace", "--max-upload", "STOREFRONT_LISTEN", "Examples:"] {
+    for part in ["--listen", "--data", "--drain-delay", "--grace", "--max-upload", "STOREFRONT_LISTEN", "Examples:"] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }
@@ -127,6 +127,59 @@ async fn sigterm_drains() {
     let (status, log) = program.ended().await;
     assert!(status.success(), "{log}");
     assert_eq!(names(data.path()).await, ["before", "after"]);
+}
+
+/// With the defaults: who connects after SIGTERM to ask for its health finds a port that is open, and NOT_SERVING.
+#[tokio::test]
+async fn a_probe_during_a_drain_finds_not_serving() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &[]);
+    program.terminate();
+    let mut found = ServingStatus::SERVING.into();
+    while found == ServingStatus::SERVING {
+        let probe = HealthClient::new(program.channel());
+        found = probe.check(HealthCheckRequest::default()).await.unwrap().status;
+    }
+    assert_eq!(found, ServingStatus::NOT_SERVING);
+    let (status, log) = program.ended().await;
+    assert!(status.success() && log.contains("health says NOT_SERVING, shutting down in 2s"), "{log}");
+}
+
+/// The delay, then the grace: nobody has to wait for either.
+#[tokio::test]
+async fn each_further_signal_ends_what_is_waited_for() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &["--drain-delay", "60m", "--grace", "60m"]);
+    let mut changes =
+        HealthClient::new(program.channel()).watch(HealthCheckRequest::default()).await.unwrap();
+    assert_eq!(changes.next().await.unwrap().unwrap().status, ServingStatus::SERVING);
+    let (mut chat, mut answers) = UserServiceClient::new(program.channel()).user_chat().await.unwrap();
+    chat.send(ChatMessage { content: "hello".into(), ..Default::default() }).await.unwrap();
+    answers.next().await.unwrap().unwrap();
+
+    program.terminate();
+    assert_eq!(changes.next().await.unwrap().unwrap().status, ServingStatus::NOT_SERVING);
+    UserServiceClient::new(program.channel()).create_user(new_user("late")).await.unwrap();
+    chat.send(ChatMessage { content: "still here".into(), ..Default::default() }).await.unwrap();
+    answers.next().await.unwrap().unwrap();
+
+    program.terminate();
+    fails(answers.next().await, Code::Unavailable, "server is shutting down");
+
+    program.interrupt();
+    fails(changes.next().await, Code::Unavailable, "");
+    let (status, log) = program.ended().await;
+    assert!(status.success() && log.contains("asked again: running calls are cut"), "{log}");
+}
+
+/// Whoever presses Ctrl-C waits for calls, and for no load balancer.
+#[tokio::test]
+async fn ctrl_c_has_no_delay() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &["--drain-delay", "60m"]);
+    program.interrupt();
+    let (status, log) = program.ended().await;
+    assert!(status.success() && log.contains("shut down: "), "{log}");
 }
 
 /// When the grace is over, what still runs is cut, and the status is 0 all the same.

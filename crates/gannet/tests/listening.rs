@@ -223,6 +223,27 @@ async fn until_the_drain_delay_is_over_new_connections_are_served() {
     assert_eq!(who(&format!("ipv4:{}", addresses[0])).await.unwrap_err().code(), Code::Unavailable);
 }
 
+/// Whoever asks again does not want to wait: neither for the delay nor for the grace of the first.
+#[tokio::test]
+async fn a_drain_delay_can_be_ended() {
+    const LONG: Duration = Duration::from_secs(3600);
+    let asked = tokio::sync::watch::Sender::new(false);
+    let mut told = asked.subscribe();
+    let server = Server::new().drain_delay(LONG).add(Told(asked));
+    let (addresses, handle) = start(server, ["127.0.0.1:0"]).await;
+    let first = handle.clone();
+    let first = tokio::spawn(async move { first.shutdown(LONG).await });
+    told.wait_for(|told| *told).await.unwrap();
+    who(&format!("ipv4:{}", addresses[0])).await.unwrap();
+    let report = handle.shutdown_without_delay(Duration::from_secs(10)).await;
+    assert_eq!(first.await.unwrap(), report);
+    assert_eq!(who(&format!("ipv4:{}", addresses[0])).await.unwrap_err().code(), Code::Unavailable);
+
+    // The first time too.
+    let (_, handle) = start(Server::new().drain_delay(LONG), ["127.0.0.1:0"]).await;
+    assert_eq!(handle.shutdown_without_delay(LONG).await.cut, 0);
+}
+
 /// What the server says to these bytes, and what it tells its operator.
 async fn proxied(address: SocketAddr, first: &[u8]) -> Vec<u8> {
     let mut socket = TcpStream::connect(address).await.unwrap();

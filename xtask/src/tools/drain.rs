@@ -6,7 +6,7 @@ use crate::tally::Tally;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-/// Long enough for the probes, short enough to wait for.
+/// Long enough for all that is looked at here, short enough to wait for.
 pub(super) const FLAGS: [&str; 4] = ["--drain-delay", "5s", "--grace", "1s"];
 
 const WATCH: [&str; 3] = ["-plaintext", "ADDRESS", "grpc.health.v1.Health/Watch"];
@@ -36,6 +36,9 @@ const PROBE: &[Row] = &[
     },
 ];
 
+/// The first of them, by somebody who has set nothing.
+const PROBE_OF_DEFAULTS: &[Row] = &[Row { check: "with the defaults too", ..PROBE[0] }];
+
 const STILL_SERVED: &[Row] = &[Row {
     check: "calls are still served meanwhile",
     arguments: &["-plaintext", "ADDRESS", "user.v1.UserService/ListUsers"],
@@ -57,7 +60,7 @@ pub(super) fn check(shop: Shop, tools: &Tools, tally: &mut Tally) -> Result<(), 
         lines.by_ref().map_while(Result::ok).any(|line| line.trim() == status)
     };
     tally.check("a watcher is told SERVING", until("SERVING"), "");
-    process::run(Command::new("kill").args(["-TERM", &shop.server.id().to_string()]))?;
+    terminate(&shop)?;
     tally.check("at SIGTERM it is told NOT_SERVING", until("NOT_SERVING"), "");
     shop.check(tally, &tools.probe, PROBE)?;
     shop.check(tally, &tools.grpcurl, STILL_SERVED)?;
@@ -73,4 +76,14 @@ pub(super) fn check(shop: Shop, tools: &Tools, tally: &mut Tally) -> Result<(), 
     let ended = shop.server.wait();
     tally.check("the server ends with status 0", ended.is_ok(), &ended.err().unwrap_or_default());
     Ok(())
+}
+
+/// Asks a server that nobody has told how to drain to end.
+pub(super) fn check_defaults(shop: Shop, tools: &Tools, tally: &mut Tally) -> Result<(), String> {
+    terminate(&shop)?;
+    shop.check(tally, &tools.probe, PROBE_OF_DEFAULTS)
+}
+
+fn terminate(shop: &Shop) -> Result<(), String> {
+    process::run(Command::new("kill").args(["-TERM", &shop.server.id().to_string()]))
 }

@@ -68,6 +68,12 @@ impl Program {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
+    /// Asks it to end, as Ctrl-C does.
+    pub fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+
     /// Waits for its end: its status and what it logged.
     pub async fn ended(mut self) -> (ExitStatus, String) {
         let begun = Instant::now();

@@ -331,6 +331,7 @@ impl Server {
     /// How long the server serves on as before once [`ServerHandle::shutdown`](super::ServerHandle) is asked for, while
     /// its health service says NOT_SERVING. Default zero. Where load balancers probe, or learn of a change late as
     /// Kubernetes' do: the time that they need, or clients are still sent to a port that is closed.
+    /// [`ServerHandle::shutdown_without_delay`](super::ServerHandle::shutdown_without_delay) does not wait for it.
     #[must_use]
     pub fn drain_delay(mut self, delay: Duration) -> Self {
         self.drain_delay = delay;

@@ -29,8 +29,8 @@ struct Handle {
 #[derive(Clone, Copy)]
 enum Phase {
     Serving,
-    /// Still serving, for load balancers have not noticed yet; afterwards calls may take so long.
-    Leaving(Duration),
+    /// Still serving, where it is delayed: load balancers have not noticed yet. Afterwards calls may take the grace.
+    Leaving { grace: Duration, is_delayed: bool },
     /// No new connections and no new calls.
     Draining,
     /// Nobody is waited for any more.
@@ -72,9 +72,31 @@ impl ServerHandle {
         self.0.phase.send_if_modified(|phase| {
             let first = matches!(phase, Phase::Serving);
             if first {
-                *phase = Phase::Leaving(grace);
+                *phase = Phase::Leaving { grace, is_delayed: true };
             }
             first
+        });
+        self.has_stopped().await
+    }
+
+    /// As [`ServerHandle::shutdown`], but without [`Server::drain_delay`](super::Server::drain_delay). A delay that is
+    /// under way is over, and this grace counts: for whoever is asked a second time, or at a terminal.
+    ///
+    /// ```no_run
+    /// # async fn example(handle: gannet::ServerHandle) {
+    /// use std::time::Duration;
+    ///
+    /// let report = handle.shutdown_without_delay(Duration::from_secs(10)).await;
+    /// println!("{report}");
+    /// # }
+    /// ```
+    pub async fn shutdown_without_delay(&self, grace: Duration) -> ShutdownReport {
+        self.0.phase.send_if_modified(|phase| {
+            let waits = matches!(phase, Phase::Serving | Phase::Leaving { .. });
+            if waits {
+                *phase = Phase::Leaving { grace, is_delayed: false };
+            }
+            waits
         });
         self.has_stopped().await
     }
@@ -123,7 +145,7 @@ impl ServerHandle {
         }
         let open = Open::new(&handle);
         let mailbox = handle.mailbox();
-        if !matches!(*handle.0.phase.borrow(), Phase::Serving | Phase::Leaving(_)) {
+        if !matches!(*handle.0.phase.borrow(), Phase::Serving | Phase::Leaving { .. }) {
             // It came while the others were told.
             drop(mailbox.command(Command::Drain));
         }
@@ -154,24 +176,23 @@ impl ServerHandle {
     /// The grace, once somebody has asked the server to end and its delay is over.
     pub(super) async fn asked_to_end(&self) -> Duration {
         let mut phase = self.0.phase.subscribe();
-        let grace = match phase.wait_for(|phase| !matches!(phase, Phase::Serving)).await.as_deref() {
-            Ok(Phase::Leaving(grace)) => *grace,
-            _ => Duration::ZERO,
-        };
+        // The sender is in the handle, so neither wait can fail.
+        let _ = phase.wait_for(|phase| !matches!(phase, Phase::Serving)).await;
         let shared = &self.0.shared;
         shared.tell(Lifecycle::Draining);
-        if !shared.drain_delay.is_zero() {
-            tokio::time::sleep(shared.drain_delay).await;
+        let at_once = phase.wait_for(|phase| !matches!(phase, Phase::Leaving { is_delayed: true, .. }));
+        let _ = tokio::time::timeout(shared.drain_delay, at_once).await;
+        match self.0.phase.send_replace(Phase::Draining) {
+            Phase::Leaving { grace, .. } => grace,
+            _ => Duration::ZERO,
         }
-        self.0.phase.send_replace(Phase::Draining);
-        grace
     }
 
     /// Until new connections are no longer wanted.
     pub(super) async fn drains(&self) {
         let mut phase = self.0.phase.subscribe();
         // The sender is in the handle, so this can't fail.
-        let _ = phase.wait_for(|phase| !matches!(phase, Phase::Serving | Phase::Leaving(_))).await;
+        let _ = phase.wait_for(|phase| !matches!(phase, Phase::Serving | Phase::Leaving { .. })).await;
     }
 
     pub(super) async fn has_stopped(&self) -> ShutdownReport {
