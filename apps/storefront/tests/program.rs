@@ -100,7 +100,9 @@ async fn a_second_server_on_the_same_folder_is_refused() {
 fn the_help_has_examples() {
     let help = command(&["--help"]).output().unwrap();
     let text = String::from_utf8(help.stdout).unwrap();
-    for part in ["--listen", "--data", "--drain-delay", "--grace", "--max-upload", "STOREFRONT_LISTEN", "Examples:"] {
+    for part in
+        ["--listen", "--data", "--drain-delay", "--grace", "--max-upload", "STOREFRONT_LISTEN", "Examples:"]
+    {
         assert!(text.contains(part), "{part} is not in {text}");
     }
 }

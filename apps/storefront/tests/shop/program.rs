@@ -64,14 +64,17 @@ impl Program {
 
     /// Asks it to end, as an init system does.
     pub fn terminate(&self) {
-        // Not by the program `kill`: a machine that has Rust alone may lack it.
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
     }
 
     /// Asks it to end, as Ctrl-C does.
     pub fn interrupt(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+        self.signal(Signal::INT);
+    }
+
+    /// Not by the program `kill`: a machine that has Rust alone may lack it.
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits for its end: its status and what it logged.

@@ -30,7 +30,10 @@ struct Handle {
 enum Phase {
     Serving,
     /// Still serving, where it is delayed: load balancers have not noticed yet. Afterwards calls may take the grace.
-    Leaving { grace: Duration, is_delayed: bool },
+    Leaving {
+        grace: Duration,
+        is_delayed: bool,
+    },
     /// No new connections and no new calls.
     Draining,
     /// Nobody is waited for any more.
