@@ -141,9 +141,14 @@ impl<S: Io> ServerConnection<S> {
     fn settle(&mut self) {
         let http2 = &mut self.transport.http2;
         http2.take_limit_hits(|limit, count| self.load.count_hit(limit, count));
-        self.holding.report(http2.held_bytes() + self.transport.unwritten());
+        self.report_held();
         self.transport.http2.set_under_pressure(self.load.is_under_pressure());
         self.show();
+    }
+
+    #[inline]
+    fn report_held(&mut self) {
+        self.holding.report(self.transport.http2.held_bytes() + self.transport.unwritten());
     }
 
     /// Shows others what has been done so far.
@@ -214,6 +219,8 @@ impl<S: Io> Future for ServerConnection<S> {
                 this.settle();
             }
             if !news && this.calls.mailbox.sleep(cx.waker()) {
+                // Less than before the write, and perhaps for long.
+                this.report_held();
                 this.transport.return_buffers();
                 return Poll::Pending;
             }
