@@ -12,7 +12,7 @@ pub use extensions::Extensions;
 use crate::compression::{Compression, DecompressionLimits, Encodings, Outgoing, Received, put_message};
 use crate::driver::clock;
 use crate::intercept::{Direction, Observers};
-use crate::server::{Charge, DecompressedData};
+use crate::server::{Charge, DecodedData};
 use crate::stream::{Side, StreamPair};
 use crate::{
     Answer, Format, Messages, Metadata, MethodSpec, Output, Peer, Receiver, Reply, Result, Sender, Status,
@@ -57,7 +57,7 @@ pub(crate) struct State {
     decompression: DecompressionLimits,
     accepts: Encodings,
     read_again: bool,
-    /// For the request, where it was decompressed.
+    /// For the request, where it was decompressed or is large.
     charge: Option<Charge>,
 }
 
@@ -66,8 +66,8 @@ pub(crate) struct State {
 pub(crate) struct ConnectionFacts {
     pub(crate) peer: Peer,
     pub(crate) draining: watch::Receiver<bool>,
-    /// A server's account of what its calls hold decompressed.
-    pub(crate) decompressed: Option<Arc<DecompressedData>>,
+    /// A server's account of what its calls hold of messages.
+    pub(crate) decoded: Option<Arc<DecodedData>>,
 }
 
 /// What a handler reads: one message, which may be read again (an interceptor that retries), or a stream, once.
@@ -323,13 +323,21 @@ impl Call {
     /// # Errors
     /// INTERNAL where the bytes are no such message, or an interceptor's refusal of it.
     pub fn request<M>(&mut self, messages: Messages<M>) -> Result<M> {
+        // An interceptor may have had it read before.
+        self.0.charge = None;
         let received = self.0.request.read(self.0.read_again)?;
         let bytes = match received.compression {
             Compression::Identity => received.message,
             _ => self.decompress(received)?,
         };
         self.0.observers.see(self.0.spec, Direction::Request, &bytes)?;
-        (messages.decode)(self.0.format, bytes)
+        let mut memory = 0;
+        let message = (messages.decode)(self.0.format, bytes, &mut memory)?;
+        let state = &mut *self.0;
+        if let Some(account) = state.connection.as_ref().and_then(|connection| connection.decoded.as_ref()) {
+            account.hold(memory, &mut state.charge)?;
+        }
+        Ok(message)
     }
 
     /// The request stream, once.
@@ -382,9 +390,7 @@ impl Call {
 
     fn decompress(&mut self, received: Received) -> Result<Bytes> {
         let state = &mut *self.0;
-        // An interceptor may have had it read before.
-        state.charge = None;
-        let account = state.connection.as_ref().and_then(|connection| connection.decompressed.as_ref());
+        let account = state.connection.as_ref().and_then(|connection| connection.decoded.as_ref());
         let Some(account) = account else { return received.decompressed(state.decompression) };
         let (message, charge) = account.decompress(received, state.decompression)?;
         state.charge = Some(charge);

@@ -43,20 +43,31 @@ pub trait Codec<M> {
     /// # Errors
     /// INTERNAL where the bytes are no such message.
     fn decode(format: Format, message: Bytes) -> Result<M>;
+
+    /// As [`Codec::decode`], and adds to `memory` the bytes that the message takes beyond those that came. A few bytes can
+    /// be many elements, so a server counts them
+    /// ([`Server::decoded_budget`](crate::Server::decoded_budget)). By default none are added.
+    ///
+    /// # Errors
+    /// As [`Codec::decode`].
+    fn decode_measured(format: Format, message: Bytes, memory: &mut usize) -> Result<M> {
+        let _ = memory;
+        Self::decode(format, message)
+    }
 }
 
 /// A codec's two functions for one type. Senders, receivers and clients carry it, so that no codec shows in a user's
 /// signature.
 pub struct Messages<M> {
     pub(crate) encode: fn(Format, &M, &mut Output) -> Result<()>,
-    pub(crate) decode: fn(Format, Bytes) -> Result<M>,
+    pub(crate) decode: fn(Format, Bytes, &mut usize) -> Result<M>,
 }
 
 impl<M> Messages<M> {
     /// The functions of codec `C` for this type.
     #[must_use]
     pub const fn of<C: Codec<M>>() -> Self {
-        Self { encode: C::encode, decode: C::decode }
+        Self { encode: C::encode, decode: C::decode_measured }
     }
 }
 

@@ -4,7 +4,7 @@ mod builder;
 mod calls;
 mod connection;
 mod deadlines;
-mod decompressed;
+mod decoded;
 mod dispatch;
 mod door;
 mod error;
@@ -35,7 +35,7 @@ pub use load::ServerLoad;
 pub use running::Bound;
 pub use shutdown::{ServerHandle, ShutdownReport};
 
-pub(crate) use decompressed::{Charge, DecompressedData};
+pub(crate) use decoded::{COUNTED_FROM_BYTES, Charge, DecodedData};
 pub(crate) use dispatch::Ended;
 pub(crate) use door::HttpCommand;
 pub(crate) use shared::ServerShared;

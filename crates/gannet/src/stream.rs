@@ -22,7 +22,7 @@ use crate::compression::{DecompressionLimits, Outgoing, Received};
 use crate::driver::Mailbox;
 use crate::intercept::{Direction, Observers};
 use crate::registry::CallEntry;
-use crate::server::{Charge, DecompressedData};
+use crate::server::{Charge, DecodedData};
 use crate::{Compression, Format, MethodSpec, Result, Status};
 use bytes::Bytes;
 use gannet_http2::StreamKey;
@@ -33,7 +33,7 @@ pub(crate) struct StreamPair {
     pub(crate) facts: StreamFacts,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: Inbox,
-    /// For the message that its reader has now, where that came compressed.
+    /// For the message that its reader has now, where that came compressed or is large.
     charge: Mutex<Option<Charge>>,
 }
 
@@ -45,8 +45,8 @@ pub(crate) struct StreamFacts {
     pub(crate) observers: Observers,
     pub(crate) outgoing: Outgoing,
     pub(crate) decompression: DecompressionLimits,
-    /// A server's account of what is decompressed.
-    pub(crate) decompressed: Option<Arc<DecompressedData>>,
+    /// A server's account of what its calls hold of messages.
+    pub(crate) decoded: Option<Arc<DecodedData>>,
     /// Counts the call at a client's channel, where somebody looks.
     pub(crate) counted: Option<Box<CallEntry>>,
 }
@@ -109,13 +109,24 @@ impl StreamPair {
 
     /// A message as it was before it was compressed.
     fn decompress(&self, received: Received) -> Result<Bytes> {
-        match &self.facts.decompressed {
+        match &self.facts.decoded {
             Some(account) if received.compression != Compression::Identity => {
                 let (message, charge) = account.decompress(received, self.facts.decompression)?;
                 *self.lock_charge() = Some(charge);
                 Ok(message)
             }
             _ => received.decompressed(self.facts.decompression),
+        }
+    }
+
+    /// Counts what the reader's message takes beyond what it was decompressed to.
+    ///
+    /// # Errors
+    /// RESOURCE_EXHAUSTED where the calls of the connection hold too much.
+    fn hold(&self, bytes: usize) -> Result<()> {
+        match &self.facts.decoded {
+            Some(account) => account.hold(bytes, &mut self.lock_charge()),
+            None => Ok(()),
         }
     }
 

@@ -220,7 +220,7 @@ async fn until(mut done: impl AsyncFnMut() -> bool) {
 #[tokio::test]
 async fn decompressed_data_of_a_connection_is_bounded() {
     let plain = Arc::new(Plain::default());
-    let server = Server::new().max_decoded_message(1 << 20).decompressed_budget(3 << 20);
+    let server = Server::new().max_decoded_message(1 << 20).decoded_budget(3 << 20);
     let bound = server.add(GreeterServer::from_arc(Arc::clone(&plain))).bind(["127.0.0.1:0"]).await.unwrap();
     let target = format!("ipv4:{}", bound.addresses()[0]);
     let handle = bound.handle();
@@ -243,11 +243,11 @@ async fn decompressed_data_of_a_connection_is_bounded() {
 
     let refused = hoarder.greet(ends.clone()).await.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
-    assert!(refused.message().contains("decompressed messages"), "{refused}");
+    assert!(refused.message().contains("decoded messages"), "{refused}");
     let mut refused = hoarder.batch();
     refused.send(ends.clone()).await.unwrap();
     assert_eq!(refused.finish().await.unwrap_err().code(), Code::ResourceExhausted);
-    assert_eq!(hits(&handle, "decompressed_data"), 2);
+    assert_eq!(hits(&handle, "decoded_data"), 2);
     // What is not compressed, and what is another's, goes on.
     hoarder.greet(hello("you")).await.unwrap();
     other.greet(ends.clone()).await.unwrap();
@@ -257,6 +257,66 @@ async fn decompressed_data_of_a_connection_is_bounded() {
     until(async || hoarder.greet(ends.clone()).await.is_ok()).await;
     unary.iter().for_each(|call| call.abort());
     // A connection reports what it holds in steps.
+    until(async || handle.load().held_bytes < 64 * 1024).await;
+}
+
+/// Large messages of streams that their handlers have read and keep: as many as the budget takes, and others are served.
+#[tokio::test]
+async fn messages_that_handlers_keep_are_bounded() {
+    let plain = Arc::new(Plain::default());
+    let server = Server::new().max_decoded_message(1 << 20).decoded_budget(3 << 20);
+    let bound = server.add(GreeterServer::from_arc(Arc::clone(&plain))).bind(["127.0.0.1:0"]).await.unwrap();
+    let target = format!("ipv4:{}", bound.addresses()[0]);
+    let handle = bound.handle();
+    tokio::spawn(bound.serve());
+    let connect = || GreeterClient::new(Channel::new(&target).unwrap());
+    let (hoarder, other) = (connect(), connect());
+    let (waits, ends) = (hello(&format!("for ever{}", "x".repeat(900_000))), hello(&"x".repeat(900_000)));
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = hoarder.batch();
+        stream.send(waits.clone()).await.unwrap();
+        plain.begun().await;
+        streams.push(stream);
+    }
+    assert!(handle.load().held_bytes >= 3 * 900_000);
+    let batch = async |client: &GreeterClient| {
+        let mut stream = client.batch();
+        stream.send(ends.clone()).await?;
+        stream.send(ends.clone()).await?;
+        stream.finish().await
+    };
+    let refused = batch(&hoarder).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    assert!(hits(&handle, "decoded_data") >= 1);
+    hoarder.greet(hello("you")).await.unwrap();
+    batch(&other).await.unwrap();
+    streams.pop();
+    // One after the other: what was read counts no more when the next is asked for.
+    until(async || batch(&hoarder).await.is_ok()).await;
+    drop(streams);
+    // The answers that were fetched meanwhile are held no more either, though nothing has happened since.
+    until(async || handle.load().held_bytes < 64 * 1024).await;
+}
+
+/// The requests of calls that run stay on their streams' windows: so much of them and no more comes.
+#[tokio::test]
+async fn requests_of_running_calls_are_bounded() {
+    let bound = Server::new().add(GreeterServer::new(Plain::default())).bind(["127.0.0.1:0"]).await.unwrap();
+    let target = format!("ipv4:{}", bound.addresses()[0]);
+    let handle = bound.handle();
+    tokio::spawn(bound.serve());
+    let connect = || GreeterClient::new(Channel::new(&target).unwrap());
+    let (hoarder, other) = (connect(), connect());
+    let waits = hello(&format!("for ever{}", "x".repeat(1 << 20)));
+    let calls: Vec<_> = (0..100).map(|_| tokio::spawn(hoarder.greet(waits.clone()))).collect();
+    until(async || handle.load().held_bytes >= 10 << 20).await;
+    for _ in 0..200 {
+        other.greet(hello("you")).await.unwrap();
+        let held = handle.load().held_bytes;
+        assert!((10 << 20..33 << 20).contains(&held), "{held} bytes of 100 MiB are held");
+    }
+    calls.iter().for_each(|call| call.abort());
     until(async || handle.load().held_bytes < 64 * 1024).await;
 }
 

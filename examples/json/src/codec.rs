@@ -29,6 +29,14 @@ impl<M: buffa::Message + Serialize + DeserializeOwned> Codec<M> for ProtoOrJson 
             other => Buffa::decode(other, message),
         }
     }
+
+    /// JSON takes about the memory of its text; protobuf may take more.
+    fn decode_measured(format: Format, message: Bytes, memory: &mut usize) -> Result<M> {
+        match format {
+            Format::Json => Self::decode(format, message),
+            other => Buffa::decode_measured(other, message, memory),
+        }
+    }
 }
 
 /// What serde_json writes to.

@@ -134,7 +134,7 @@ impl Connector {
         let (never, draining) = watch::channel(false);
         // A client's calls never see a drain: the sender is gone, which `Call::draining` takes for that.
         drop(never);
-        let facts = Arc::new(ConnectionFacts { peer: peer.clone(), draining, decompressed: None });
+        let facts = Arc::new(ConnectionFacts { peer: peer.clone(), draining, decoded: None });
         let (ready, settled) = oneshot::channel();
         let connection = ClientConnection::new(
             socket,

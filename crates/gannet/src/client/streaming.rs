@@ -196,7 +196,7 @@ async fn open(
         observers: channel.chain().observers().clone(),
         outgoing,
         decompression: channel.decompression(),
-        decompressed: None,
+        decoded: None,
         // Where interceptors have the last word, they end it.
         counted: if channel.chain().is_empty() { counted.take() } else { None },
     });

@@ -95,7 +95,7 @@ impl<Req, Res> Unary<Req, Res> {
             let compression = received.compression;
             let bytes = received.decompressed(self.channel.decompression())?;
             self.channel.chain().observers().see(self.spec, Direction::Response, &bytes)?;
-            let message = (self.responses.decode)(self.channel.format(), bytes)?;
+            let message = (self.responses.decode)(self.channel.format(), bytes, &mut 0)?;
             let (headers, trailers) = (ended.headers, ended.trailers);
             Ok(UnaryResponse { message, headers, trailers, compression })
         }))

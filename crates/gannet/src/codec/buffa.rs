@@ -2,8 +2,12 @@
 
 use super::Codec;
 use crate::{Format, Output, Result, Status};
-use ::buffa::{EncodeSink, Message};
+use ::buffa::{
+    DEFAULT_ELEMENT_MEMORY_LIMIT, DEFAULT_UNKNOWN_FIELD_LIMIT, DecodeContext, EncodeSink, Message,
+    RECURSION_LIMIT, UnknownField,
+};
 use bytes::Bytes;
+use std::cell::Cell;
 
 /// The codec of messages that buffa-codegen made: binary protobuf.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,15 +25,29 @@ impl<M: Message> Codec<M> for Buffa {
             .map_err(|error| Status::internal("the message could not be encoded").with_source(error))
     }
 
+    #[inline]
     fn decode(format: Format, message: Bytes) -> Result<M> {
+        Self::decode_measured(format, message, &mut 0)
+    }
+
+    /// What counts are the elements of repeated fields and maps, of which buffa takes 32 MiB in one message, and unknown
+    /// fields.
+    fn decode_measured(format: Format, message: Bytes, memory: &mut usize) -> Result<M> {
         only_proto(format)?;
-        let decoded = if message.len() < SHARED_FROM_BYTES {
-            M::decode_from_slice(&message)
+        let unknown_fields = Cell::new(DEFAULT_UNKNOWN_FIELD_LIMIT);
+        let elements = Cell::new(DEFAULT_ELEMENT_MEMORY_LIMIT);
+        let context = DecodeContext::new(RECURSION_LIMIT, &unknown_fields).with_element_memory(&elements);
+        let mut decoded = M::default();
+        let merged = if message.len() < SHARED_FROM_BYTES {
+            decoded.merge(&mut &message[..], context)
         } else {
-            M::decode(&mut { message })
+            decoded.merge(&mut { message }, context)
         };
         // grpc/grpc doc/statuscodes.md: an error in parsing a protobuf message is INTERNAL.
-        decoded.map_err(|error| Status::internal(format!("the message could not be decoded: {error}")))
+        merged.map_err(|error| Status::internal(format!("the message could not be decoded: {error}")))?;
+        *memory += DEFAULT_ELEMENT_MEMORY_LIMIT - elements.get();
+        *memory += (DEFAULT_UNKNOWN_FIELD_LIMIT - unknown_fields.get()) * size_of::<UnknownField>();
+        Ok(decoded)
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Server {
     routes: Routes,
     chain: Chain,
     limits: CallLimits,
-    decompressed_budget: usize,
+    decoded_budget: usize,
     compression: CompressionSettings,
     deadlines: DeadlineLimits,
     http2: gannet_http2::Config,
@@ -73,7 +73,7 @@ impl Server {
                 max_decoded_message: DEFAULT_MESSAGE_LIMIT_BYTES,
                 max_encoded_message: usize::MAX,
             },
-            decompressed_budget: 64 * 1024 * 1024,
+            decoded_budget: 128 * 1024 * 1024,
             compression: CompressionSettings::default(),
             deadlines: DeadlineLimits::default(),
             http2: gannet_http2::Config::default(),
@@ -135,13 +135,18 @@ impl Server {
 
     compression_setters!(compression);
 
-    /// The most bytes of decompressed messages that the calls of one connection may hold together: a request until its
-    /// call has ended, a message of a stream until the next is asked for. Default 64 MiB, and never less than
-    /// [`Server::max_decoded_message`]. Above it a call whose message would be decompressed ends with RESOURCE_EXHAUSTED.
-    /// What comes uncompressed is bounded by its windows ([`Http2Config::receive_budget`](crate::Http2Config)).
+    /// The most bytes that the calls of one connection may hold together of messages that they have read: a request until
+    /// its call has ended, a message of a stream until the next is asked for. Default 128 MiB, and never less than
+    /// [`Server::max_decoded_message`]. Above it a call whose message would be decompressed or decoded ends with
+    /// RESOURCE_EXHAUSTED.
+    ///
+    /// What counts is what a message was decompressed to, what its decoding adds as far as the codec says
+    /// ([`Codec::decode_measured`](crate::Codec::decode_measured)), and the length of a stream's messages. The one
+    /// request of a call counts on its window until the call has ended ([`Http2Config::receive_budget`](crate::Http2Config)).
+    /// Less than 16 KiB of a message do not count.
     #[must_use]
-    pub fn decompressed_budget(mut self, bytes: usize) -> Self {
-        self.decompressed_budget = bytes;
+    pub fn decoded_budget(mut self, bytes: usize) -> Self {
+        self.decoded_budget = bytes;
         self
     }
 
@@ -422,7 +427,7 @@ impl Server {
             routes: self.routes,
             chain: self.chain,
             // One message within its limit always fits.
-            decompressed_budget: self.decompressed_budget.max(self.limits.max_decoded_message),
+            decoded_budget: self.decoded_budget.max(self.limits.max_decoded_message),
             limits: self.limits,
             compression: self.compression,
             deadlines: self.deadlines,

@@ -3,7 +3,7 @@
 mod answers;
 mod requests;
 
-use super::decompressed::DecompressedData;
+use super::decoded::DecodedData;
 use super::events::ServerEvent;
 use super::load::ServerLimit;
 use super::request::{Disposition, KnownHeads};
@@ -40,10 +40,10 @@ pub(super) struct Calls {
 
 impl Calls {
     pub(super) fn new(server: Arc<ServerShared>, peer: Peer, mailbox: Arc<Mailbox>) -> Self {
-        let decompressed = DecompressedData::new(server.decompressed_budget, Arc::clone(&server.load));
+        let decoded = DecodedData::new(server.decoded_budget, Arc::clone(&server.load));
         let draining = server.draining.subscribe();
         let of_peer = server.streams_by_peer.as_ref().and_then(|all| all.of(peer.address()));
-        let facts = ConnectionFacts { peer, draining, decompressed: Some(decompressed) };
+        let facts = ConnectionFacts { peer, draining, decoded: Some(decoded) };
         Self {
             responses: Responses::new(server.compression.accepted),
             server,

@@ -198,7 +198,7 @@ impl Calls {
             observers: Default::default(),
             outgoing: Default::default(),
             decompression: Default::default(),
-            decompressed: None,
+            decoded: None,
             counted: None,
         });
         pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });

@@ -29,7 +29,7 @@ impl Default for LoadLimits {
 pub struct ServerLoad {
     /// Connections that are open, those that are only beginning included.
     pub connections: usize,
-    /// Bytes that they hold: received and not read, decompressed and still with a handler, or waiting to be sent.
+    /// Bytes that they hold: received and not read, decoded and still with a handler, or waiting to be sent.
     pub held_bytes: usize,
     /// How often each limit was run into, by its name.
     pub limit_hits: Vec<(&'static str, u64)>,
@@ -52,8 +52,8 @@ pub(crate) enum ServerLimit {
     Accept,
     /// A request message was larger than it may be, as it came or decompressed.
     MessageSize,
-    /// The calls of a connection held as much decompressed data as they may.
-    DecompressedData,
+    /// The calls of a connection held as much of decoded messages as they may.
+    DecodedData,
 }
 
 const SERVER_LIMITS: [&str; 9] = [
@@ -65,7 +65,7 @@ const SERVER_LIMITS: [&str; 9] = [
     "pings",
     "accept",
     "message_size",
-    "decompressed_data",
+    "decoded_data",
 ];
 
 /// The shared account. Connections write to it when what they hold changes by much, and read one flag in a turn.

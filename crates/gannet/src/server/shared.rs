@@ -26,8 +26,8 @@ pub(crate) struct ServerShared {
     pub(super) routes: Routes,
     pub(super) chain: Chain,
     pub(super) limits: CallLimits,
-    /// What the calls of one connection may hold of decompressed messages, in bytes.
-    pub(super) decompressed_budget: usize,
+    /// What the calls of one connection may hold of messages that they have read, in bytes.
+    pub(super) decoded_budget: usize,
     pub(super) compression: CompressionSettings,
     pub(super) deadlines: DeadlineLimits,
     pub(super) http2: gannet_http2::Config,

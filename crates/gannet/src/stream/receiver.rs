@@ -1,6 +1,7 @@
 //! The receiving end of a stream of messages.
 
 use super::{Side, StreamPair};
+use crate::server::COUNTED_FROM_BYTES;
 use crate::{Compression, Messages, Metadata, Result};
 use futures_core::Stream;
 use std::future::poll_fn;
@@ -15,11 +16,13 @@ pub struct Receiver<M> {
     pair: Arc<StreamPair>,
     messages: Messages<M>,
     compression: Compression,
+    /// The message that was read last counts until the next is asked for.
+    is_counted: bool,
 }
 
 impl<M> Receiver<M> {
     pub(crate) fn new(pair: Arc<StreamPair>, messages: Messages<M>) -> Self {
-        Self { pair, messages, compression: Compression::Identity }
+        Self { pair, messages, compression: Compression::Identity, is_counted: false }
     }
 
     /// The next message; `None` after the peer's good end.
@@ -60,15 +63,23 @@ impl<M> Receiver<M> {
     }
 
     fn poll_next_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<M>>> {
-        if self.compression != Compression::Identity {
+        if std::mem::take(&mut self.is_counted) {
             self.pair.done_with_message();
         }
         let Some(received) = ready!(self.pair.inbox.poll_next(cx))? else { return Poll::Ready(Ok(None)) };
         let facts = &self.pair.facts;
         self.compression = received.compression;
+        self.is_counted = received.compression != Compression::Identity;
+        // What was decompressed is counted as that. Otherwise the window counts no more what is read.
+        let mut memory = if self.is_counted { 0 } else { received.message.len() };
         let bytes = self.pair.decompress(received)?;
         facts.observers.see(facts.spec, facts.side.receives(), &bytes)?;
-        Poll::Ready((self.messages.decode)(facts.format, bytes).map(Some))
+        let message = (self.messages.decode)(facts.format, bytes, &mut memory)?;
+        if memory >= COUNTED_FROM_BYTES {
+            self.pair.hold(memory)?;
+            self.is_counted = true;
+        }
+        Poll::Ready(Ok(Some(message)))
     }
 }
 

@@ -84,7 +84,7 @@ impl Calls {
             observers: self.server.chain.observers().clone(),
             outgoing: self.server.outgoing(head.accepts),
             decompression: self.server.decompression(),
-            decompressed: self.facts.decompressed.clone(),
+            decoded: self.facts.decoded.clone(),
             counted: None,
         });
         pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
