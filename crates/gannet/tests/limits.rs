@@ -141,6 +141,61 @@ async fn connections_of_one_peer() {
     }
 }
 
+/// Connections that serve, that only begin, that are refused, fail at their beginning, or are given up: each counts for as
+/// long as it is there.
+#[tokio::test]
+async fn connections_are_counted_while_they_are_open() {
+    let server = Server::new().max_connections_per_peer(3).handshake_timeout(Duration::from_secs(1));
+    let bound = server.add(GreeterServer::new(Plain::default())).bind(["127.0.0.1:0"]).await.unwrap();
+    let address = bound.addresses()[0].to_string();
+    let handle = bound.handle();
+    tokio::spawn(bound.serve());
+    let open = async |expected: usize| until(async || handle.load().connections == expected).await;
+    let connect = || GreeterClient::new(Channel::new(&format!("ipv4:{address}")).unwrap());
+    let raw = async || tokio::net::TcpStream::connect(&address).await.unwrap();
+    let closed = async |mut socket: tokio::net::TcpStream| {
+        let mut rest = Vec::new();
+        // Reset or ended, it is closed.
+        let _ = tokio::io::AsyncReadExt::read_to_end(&mut socket, &mut rest).await;
+    };
+    assert_eq!(handle.load().connections, 0);
+
+    let (one, other) = (connect(), connect());
+    one.greet(hello("you")).await.unwrap();
+    other.greet(hello("you")).await.unwrap();
+    assert_eq!(handle.load().connections, 2);
+    let silent = raw().await;
+    open(3).await;
+    closed(raw().await).await;
+    assert_eq!(hits(&handle, "connections_per_peer"), 1);
+    open(3).await;
+    closed(silent).await;
+    assert_eq!(hits(&handle, "handshake_time"), 1);
+    open(2).await;
+    let mut http1 = raw().await;
+    tokio::io::AsyncWriteExt::write_all(&mut http1, b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    closed(http1).await;
+    open(2).await;
+    drop(one);
+    open(1).await;
+
+    for _ in 0..100 {
+        drop(raw().await);
+        // The system may have it before the server does.
+        open(1).await;
+    }
+    let (near, far) = tokio::io::duplex(1024);
+    let serving = handle.clone();
+    let given_up = tokio::spawn(async move {
+        serving.serve_connection(far, gannet::PeerAddress::InProcess).await;
+    });
+    open(2).await;
+    given_up.abort();
+    open(1).await;
+    drop((near, other));
+    open(0).await;
+}
+
 /// One peer with many connections has as many streams as it may on all of them together. Others have theirs.
 #[tokio::test]
 async fn streams_of_one_peer() {
