@@ -2,7 +2,7 @@
 
 use super::{large_request, payload};
 use crate::proto::grpc::testing::{SimpleRequest, TestServiceClient};
-use gannet::{Channel, Result, Status};
+use gannet::{Channel, Code, Result, Status};
 use std::time::{Duration, Instant};
 
 /// How many calls, and what they may take: the official flags `--soak_…`.
@@ -41,22 +41,30 @@ impl Default for Soak {
 impl Soak {
     pub(super) async fn run(&self, connect: &(dyn Fn() -> Channel + Sync)) -> Result<()> {
         let end = Instant::now() + self.overall_timeout;
-        let mut failures = Vec::new();
+        let mut failures = Vec::<(Code, String)>::new();
         for done in 0..self.iterations {
             let start = Instant::now();
             if start > end {
                 return Err(Status::deadline_exceeded(format!("{done} calls took all of the time")));
             }
             match self.call(connect()).await {
-                Err(status) => failures.push(format!("call {done}: {status}")),
+                Err(status) => failures.push((status.code(), format!("call {done}: {status}"))),
                 Ok(()) if start.elapsed() > self.max_latency => {
-                    failures.push(format!("call {done} took {} ms", start.elapsed().as_millis()));
+                    let text = format!("call {done} took {} ms", start.elapsed().as_millis());
+                    failures.push((Code::Internal, text));
                 }
                 Ok(()) => {}
             }
             tokio::time::sleep(self.min_interval.saturating_sub(start.elapsed())).await;
         }
-        super::check(failures.len() <= self.max_failures as usize, failures.join("; "))
+        match failures.first() {
+            // The first says what became of the calls; all are told.
+            Some((code, _)) if failures.len() > self.max_failures as usize => {
+                let texts: Vec<_> = failures.iter().map(|(_, text)| text.as_str()).collect();
+                Err(Status::new(*code, texts.join("; ")))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn call(&self, channel: Channel) -> Result<()> {
