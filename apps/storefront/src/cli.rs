@@ -96,16 +96,43 @@ pub struct AuthOptions {
     pub auth_audience: Option<String>,
 }
 
-/// What to show.
+/// What to show, and how to reach the server.
 #[derive(Args, Clone, Debug)]
 pub struct DemoOptions {
-    /// The server to call: ADDR:PORT or unix:PATH. Without it the demo starts one of its own, on a free port and with
-    /// temporary data
+    /// The server to call: ADDR:PORT or unix:PATH, or with TLS https://HOST:PORT. Without it the demo starts one of its
+    /// own, on a free port and with temporary data
     #[arg(long, value_name = "ADDRESS")]
     pub connect: Option<String>,
+    /// Speaks TLS, as each of the next four does, and https://; trusts what the system trusts
+    #[arg(long, requires = "connect")]
+    pub tls: bool,
+    /// Trusts servers that these authorities have signed, PEM, in place of the system's
+    #[arg(long, value_name = "FILE", requires = "connect")]
+    pub tls_ca: Option<PathBuf>,
+    /// The certificate to show to a server with --client-ca, PEM; needs --tls-key
+    #[arg(long, value_name = "FILE", requires = "connect", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of --tls-cert, PEM
+    #[arg(long, value_name = "FILE", requires = "connect", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// The name that the server's certificate has, where it is not that of the address
+    #[arg(long, value_name = "NAME", requires = "connect")]
+    pub tls_server_name: Option<String>,
     /// The token to call with, where the server wants one; the demo needs one with the role ADMIN
     #[arg(long, value_name = "TOKEN", env = "STOREFRONT_TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// The same from a file, where others do not see it; it goes before --token
+    #[arg(long, value_name = "FILE", requires = "connect")]
+    pub token_file: Option<PathBuf>,
+}
+
+impl DemoOptions {
+    /// Whether one of the options is of use with TLS alone.
+    #[must_use]
+    pub fn wants_tls(&self) -> bool {
+        let files = [&self.tls_ca, &self.tls_cert, &self.tls_key];
+        self.tls || self.tls_server_name.is_some() || files.into_iter().any(Option::is_some)
+    }
 }
 
 /// What the token says.
@@ -114,10 +141,11 @@ pub struct TokenOptions {
     /// The secret that the server was given
     #[arg(long, value_name = "FILE", env = "STOREFRONT_AUTH_SECRET_FILE")]
     pub secret_file: PathBuf,
-    /// Whom it is for: the id of a user (`sub`)
+    /// Whom it is for (`sub`): the id of a user, or any other name for somebody who is none
     #[arg(long, value_name = "ID")]
     pub subject: String,
-    /// What its bearer may do: a USER changes itself, sees its own orders; an ADMIN may everything
+    /// What its bearer may do: a USER changes itself, sees its own orders; an ADMIN may everything. A user of the shop
+    /// may no more than its role there
     #[arg(long, value_name = "ROLE", default_value = "USER", ignore_case = true)]
     pub role: TokenRole,
     /// How long it is valid: 90s, 15m, 1h, 30d. Negative, it has expired: -1h
@@ -176,7 +204,10 @@ Examples:
   storefront demo                                     on a server of its own
   storefront demo --connect 127.0.0.1:50051           on one that runs
   STOREFRONT_TOKEN=$(storefront token --secret-file shop.secret --subject demo --role ADMIN) \\
-    storefront demo --connect 127.0.0.1:50051         on one that wants tokens";
+    storefront demo --connect 127.0.0.1:50051         on one that wants tokens
+  storefront demo --connect https://shop.example:443 --token-file admin.token
+  storefront demo --connect 10.0.0.7:50051 --tls-ca ca.pem --tls-server-name shop.example \
+    --tls-cert client.pem --tls-key client.key        on one that knows its clients";
 
 const TOKEN_EXAMPLES: &str = "\
 Examples:

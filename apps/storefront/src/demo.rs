@@ -1,6 +1,7 @@
 //! `storefront demo`: calls every method of the four services and shows what goes each way.
 
 mod chat;
+mod connect;
 mod files;
 mod orders;
 mod stage;
@@ -10,8 +11,8 @@ use crate::cli::DemoOptions;
 use crate::server::{RunError, server};
 use crate::store::Store;
 use gannet::{Channel, Code, InvalidTarget, ServerHandle, Status};
-use gannet_auth::TokenCredentials;
 use stage::Stage;
+use std::path::PathBuf;
 use std::time::Duration;
 use std::{fmt, io};
 use tempfile::TempDir;
@@ -22,21 +23,16 @@ use tempfile::TempDir;
 /// Where there is no server, a call fails that must not, or something answers wrongly.
 pub async fn run(options: DemoOptions) -> Result<(), DemoError> {
     let stage = Stage::new();
-    match options.connect {
+    match &options.connect {
         Some(address) => {
-            let mut channel = Channel::builder(&target(&address)).map_err(DemoError::Target)?;
-            if let Some(token) = options.token {
-                channel = channel.intercept(TokenCredentials::fixed(token.trim()));
-            }
-            let channel = channel.build();
-            channel.connect().await.map_err(|status| DemoError::Connect(address.clone(), status))?;
+            let channel = connect::connect(address, &options).await?;
             stage.title(&format!("The storefront at {address}"));
             show(&stage, &channel).await
         }
         None => {
             let own = OwnServer::start().await?;
             stage.title(&format!("A storefront of its own at {}, with temporary data", own.address));
-            let channel = Channel::new(&target(&own.address)).map_err(DemoError::Target)?;
+            let channel = Channel::new(&connect::target(&own.address)).map_err(DemoError::Target)?;
             let shown = show(&stage, &channel).await;
             drop(channel);
             own.stop().await;
@@ -52,15 +48,6 @@ async fn show(stage: &Stage, channel: &Channel) -> Result<(), DemoError> {
     chat::show(stage, channel).await?;
     stage.title("Every method answered as it should.");
     Ok(())
-}
-
-/// `127.0.0.1:50051` and `unix:PATH` are how the server prints them; a channel takes both.
-fn target(address: &str) -> String {
-    match address.parse::<std::net::SocketAddr>() {
-        Ok(std::net::SocketAddr::V4(address)) => format!("ipv4:{address}"),
-        Ok(std::net::SocketAddr::V6(address)) => format!("ipv6:{address}"),
-        Err(_) => address.to_owned(),
-    }
 }
 
 /// The largest upload that the demo's own server takes.
@@ -101,8 +88,10 @@ impl OwnServer {
 pub enum DemoError {
     /// The address is none.
     Target(InvalidTarget),
-    /// Nobody answers at the address.
+    /// Nobody answers at the address, or not as this side expects.
     Connect(String, Status),
+    /// The file with the token can't be read, or there is none in it.
+    TokenFile(PathBuf, io::Error),
     /// There is no place for temporary data.
     TemporaryData(io::Error),
     /// The demo's own server could not begin.
@@ -117,12 +106,10 @@ impl fmt::Display for DemoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DemoError::Target(error) => error.fmt(f),
-            DemoError::Connect(address, status) => {
-                write!(
-                    f,
-                    "no storefront answers at {address} ({}); start one with: storefront",
-                    status.message()
-                )
+            DemoError::Connect(address, status) => f.write_str(&connect::explain(address, status)),
+            DemoError::TokenFile(path, error) => {
+                let path = path.display();
+                write!(f, "can't use the token in {path}: {error}; make one: storefront token … > {path}")
             }
             DemoError::TemporaryData(error) => write!(f, "there is no place for temporary data: {error}"),
             DemoError::Server(error) => error.fmt(f),
@@ -139,7 +126,7 @@ impl fmt::Display for DemoError {
     }
 }
 
-const WANTS_A_TOKEN: &str = "; this server wants a token with the role ADMIN in STOREFRONT_TOKEN or --token, \
+const WANTS_A_TOKEN: &str = "; this server wants a token with the role ADMIN in --token-file, --token or STOREFRONT_TOKEN, \
      made by: storefront token --secret-file FILE --subject demo --role ADMIN";
 
 impl std::error::Error for DemoError {}

@@ -6,9 +6,9 @@ mod shop;
 
 use gannet::tls::{Authorities, ClientTls, Identity};
 use gannet::{Channel, Code};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use shop::new_user;
-use shop::program::{Program, refused};
+use shop::program::{Program, command, refused};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,6 +19,7 @@ use storefront::proto::user::v1::{ListUsersRequest, UserServiceClient};
 fn certificates(folder: &Path) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, "the authority of these tests");
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
     std::fs::write(folder.join("ca.pem"), authority.pem()).unwrap();
     for name in ["shop", "client"] {
@@ -80,6 +81,71 @@ fn mistakes_with_certificates_get_one_message() {
         arguments.push(("--data", &data));
         let message = refused(&[&["--listen", "127.0.0.1:0"], &flags(&arguments)[..]].concat(), &[]);
         assert!(message.contains(says) && message.starts_with("error: "), "{arguments:?}: {message}");
+    }
+}
+
+/// The demo shows to a server that wants everything what it wants, and says in one line what it was not given.
+#[test]
+fn the_demo_brings_certificates_and_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, key, ca, secret) = (path("shop.pem"), path("shop.key"), path("ca.pem"), path("secret"));
+    std::fs::write(&secret, "thirty-two bytes that nobody else knows").unwrap();
+    let token = ["token", "--secret-file", &secret, "--subject", "demo", "--role", "ADMIN"];
+    let token = command(&token).output().unwrap().stdout;
+    std::fs::write(path("token"), &token).unwrap();
+    std::fs::write(path("empty"), "\n").unwrap();
+    let tls = ["--tls-cert", &certificate, "--tls-key", &key, "--client-ca", &ca];
+    let wanted = [&tls[..], &["--auth-secret-file", &secret]].concat();
+    let program = Program::start(&folder.path().join("data"), &wanted);
+    let address = program.address.as_str();
+
+    let (own, own_key, token) = (path("client.pem"), path("client.key"), path("token"));
+    let trusts = ["--tls-ca", &ca, "--tls-server-name", "shop.example"];
+    let known = ["--tls-cert", &own, "--tls-key", &own_key];
+    let demo = |address: &str, options: &[&str]| {
+        let mut command = command(&[&["demo", "--connect", address], options].concat());
+        // What the system trusts, as far as this test goes.
+        command.env("SSL_CERT_FILE", &ca).env_remove("SSL_CERT_DIR").output().unwrap()
+    };
+    let https = format!("https://{address}/");
+    let rows: [(&str, Vec<&str>); 2] = [
+        (address, [&trusts[..], &known, &["--token-file", &token]].concat()),
+        (&https, [&["--tls-server-name", "shop.example"], &known[..], &["--token-file", &token]].concat()),
+    ];
+    for (address, options) in rows {
+        let shown = demo(address, &options);
+        assert!(shown.status.success() && shown.stderr.is_empty(), "{shown:?}");
+    }
+
+    let other_ca = ["--tls-ca", &own, "--tls-server-name", "shop.example"];
+    let (nowhere, empty) = (path("nowhere"), path("empty"));
+    let rows: [(&str, Vec<&str>, &str); 11] = [
+        (address, vec![], "this port speaks TLS; give --tls, or --tls-ca FILE"),
+        (address, [&other_ca[..], &known].concat(), "name its CA with --tls-ca"),
+        (address, vec!["--tls"], "connect by a name that it has, or set --tls-server-name"),
+        (address, trusts.to_vec(), "the server requires a client certificate; set --tls-cert and --tls-key"),
+        (address, [&trusts[..], &["--tls-cert", &own, "--tls-key", &key]].concat(), "they are not a pair"),
+        (address, [&["--tls-ca", &nowhere], &known[..]].concat(), "nowhere can't be read: No such file"),
+        (address, vec!["--token-file", &nowhere], "can't use the token in "),
+        (address, vec!["--token-file", &empty], "empty: it is empty; make one: storefront token"),
+        (address, [&trusts[..], &known].concat(), "CreateUser failed: UNAUTHENTICATED"),
+        ("http://127.0.0.1:1", vec![], "leave http:// or https:// out"),
+        ("https://", vec![], "the host is missing"),
+    ];
+    for (address, options, says) in rows {
+        let output = demo(address, &options);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{options:?}: {message}");
+        assert!(message.starts_with("error: ") && message.contains(says), "{options:?}: {message}");
+        assert_eq!(message.lines().count(), 1, "{options:?}: {message}");
+    }
+    for (options, says) in
+        [(vec!["--tls"], "--connect"), (vec!["--connect", "h:1", "--tls-cert", &own], "--tls-key")]
+    {
+        let message = refused(&[&["demo"], &options[..]].concat(), &[]);
+        assert!(message.starts_with("error: ") && message.contains(says), "{options:?}: {message}");
     }
 }
 
