@@ -1,7 +1,10 @@
 //! What callers may do, where the server wants tokens: who may call which method, in one table.
 
-use gannet::{Answer, Call, Interceptor, Next, Result, Status};
-use gannet_auth::Claims;
+use crate::proto::user::v1::Role;
+use crate::store::Store;
+use crate::users::{Standing, standing};
+use gannet::{Answer, Call, Interceptor, Next, Result, ResultExt, Status};
+use gannet_auth::{Claims, Refusal};
 
 /// Who may call a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +57,13 @@ pub fn who(path: &str) -> Option<Who> {
     TABLE.iter().find(|(named, _)| is_it(named)).map(|(_, who)| *who)
 }
 
-/// Holds calls to the table, by the claims of their tokens.
-#[derive(Clone, Copy, Debug)]
-pub struct Access;
+/// Holds calls to the table, by the claims of their tokens and by what the database says of the subject: a token is older
+/// than the call, and the user it names may be gone or have another role since. It is asked for each call, so that what
+/// has changed holds from the next call on.
+#[derive(Clone, Debug)]
+pub struct Access {
+    store: Store,
+}
 
 /// Who calls, where the server wants tokens.
 #[derive(Clone, Debug)]
@@ -70,27 +77,52 @@ pub const ADMIN: &str = "ADMIN";
 /// The claim that lists a caller's roles.
 pub const ROLES: &str = "roles";
 
-impl Interceptor for Access {
-    async fn intercept(&self, call: &mut Call, next: Next<'_>) -> Result<Answer> {
-        let caller = call.extensions().get::<Claims>().map(Caller::of);
-        let is_admin = caller.as_ref().is_some_and(|caller| caller.is_admin);
-        match who(call.spec().path) {
-            Some(Who::Anyone) => {}
-            Some(Who::Caller | Who::Owner) if caller.is_some() => {}
-            Some(Who::Admin) if is_admin => {}
-            Some(Who::Admin) => return Err(denied("it needs the role ADMIN")),
-            _ => return Err(denied("the table of methods does not allow it")),
-        }
-        // Handlers that find no caller let everything pass: what is open has none to ask for.
-        caller.into_iter().for_each(|caller| drop(call.extensions_mut().insert(caller)));
-        next.run(call).await
+impl Access {
+    /// With the users of this store.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    /// Who calls, with the rights that both the token and the database give.
+    async fn caller(&self, claims: &Claims) -> Result<Caller> {
+        let subject = claims.subject().filter(|subject| !subject.is_empty()).map(str::to_owned);
+        let standing = match &subject {
+            Some(subject) => {
+                standing(&self.store.readers, subject).await.internal("looking the caller up")?
+            }
+            None => Standing::Stranger,
+        };
+        let may_be_admin = match standing {
+            // Its words are those for every token that is not valid.
+            Standing::Removed => {
+                let refusal = Status::unauthenticated(Refusal::Invalid.to_string());
+                return Err(refusal.with_source("the user that it names was deleted"));
+            }
+            Standing::User(role) => role == Role::Admin,
+            // Whoever signs tokens vouches for those who are no users: operators, other programs.
+            Standing::Stranger => true,
+        };
+        Ok(Caller { subject, is_admin: may_be_admin && claims.has(ROLES, ADMIN) })
     }
 }
 
-impl Caller {
-    fn of(claims: &Claims) -> Self {
-        let subject = claims.subject().filter(|subject| !subject.is_empty()).map(str::to_owned);
-        Self { subject, is_admin: claims.has(ROLES, ADMIN) }
+impl Interceptor for Access {
+    async fn intercept(&self, call: &mut Call, next: Next<'_>) -> Result<Answer> {
+        let who = who(call.spec().path);
+        if who == Some(Who::Anyone) {
+            return next.run(call).await;
+        }
+        let (Some(who), Some(claims)) = (who, call.extensions().get::<Claims>()) else {
+            return Err(denied("the table of methods does not allow it"));
+        };
+        let caller = self.caller(claims).await?;
+        if who == Who::Admin && !caller.is_admin {
+            return Err(denied("it needs the role ADMIN"));
+        }
+        // Handlers that find no caller let everything pass: what is open has none to ask for.
+        call.extensions_mut().insert(caller);
+        next.run(call).await
     }
 }
 

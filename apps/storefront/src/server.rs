@@ -36,7 +36,7 @@ pub async fn run(options: ServeOptions) -> Result<(), RunError> {
         server = server.intercept(metrics.interceptor());
     }
     if let Some(bearer) = bearer {
-        server = server.intercept(bearer).intercept(Access);
+        server = server.intercept(bearer).intercept(Access::new(store.clone()));
     }
     server = server.drain_delay(options.drain_delay);
     if let Some(tls) = tls(&options) {

@@ -7,6 +7,7 @@ mod list;
 mod page_token;
 mod password;
 mod record;
+mod standing;
 mod update;
 
 use crate::access;
@@ -22,6 +23,7 @@ use gannet::{Call, Receiver, Result, ResultExt, Sender, Status};
 use gannet_types::{ErrorInfo, ResourceInfo};
 use inserts::Inserts;
 use password::Passwords;
+pub(crate) use standing::{Standing, standing};
 
 /// UserService over the store. A task of its own stores users, so it has to be made where tasks can be spawned.
 #[must_use]

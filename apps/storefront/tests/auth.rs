@@ -30,7 +30,7 @@ use tempfile::TempDir;
 struct Guarded {
     program: Program,
     secret: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Guarded {
@@ -39,8 +39,12 @@ impl Guarded {
         let secret = folder.path().join("shop.secret");
         std::fs::write(&secret, "thirty-two bytes that nobody else knows\n").unwrap();
         let arguments = [&["--auth-secret-file", secret.to_str().unwrap()], arguments].concat();
-        let program = Program::start(&folder.path().join("data"), &arguments);
-        Self { program, secret, _folder: folder }
+        let program = Program::start(&data_in(&folder), &arguments);
+        Self { program, secret, folder }
+    }
+
+    fn data(&self) -> PathBuf {
+        data_in(&self.folder)
     }
 
     /// What `storefront token` prints.
@@ -51,6 +55,10 @@ impl Guarded {
     fn channel(&self, token: &str) -> Channel {
         channel(&self.program, token)
     }
+}
+
+fn data_in(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
 }
 
 fn token(secret: &Path, arguments: &[&str]) -> String {
@@ -281,6 +289,47 @@ async fn who_may_call_what() {
     all(root.calls_of_owners(&bob).await, None);
     all(root.calls_of_all("dora", &bob).await, None);
     all(root.calls_of_admins(&bob).await, None);
+}
+
+/// A token that was good when it was made is worth what its user is now: less than it says, or nothing.
+#[tokio::test]
+async fn a_token_is_worth_what_its_user_is_now() {
+    let shop = Guarded::start(&[]);
+    let caller = |subject: &str, role: &str| {
+        Caller::new(shop.channel(&shop.token(&["--subject", subject, "--role", role])))
+    };
+    let root = caller("root", "ADMIN");
+    let (bob, carl) = (root.person("bob").await, root.person("carl").await);
+    let admin = CreateUserRequest { role: Role::Admin.into(), ..new_user("ann") };
+    let ann = root.users.create_user(admin).await.unwrap().user.id.clone();
+    let as_ann = caller(&ann, "ADMIN");
+    all(as_ann.calls_of_owners(&bob).await, None);
+    all(as_ann.calls_of_admins(&carl).await, None);
+    // A token may say less.
+    all(caller(&ann, "USER").calls_of_owners(&bob).await, Some(Code::PermissionDenied));
+
+    const DEMOTE: &str = "UPDATE users SET role = 1 WHERE name = 'ann' RETURNING id";
+    let database = shop.data().join("storefront.db");
+    assert_eq!(shop::query(&database, DEMOTE).await, [ann.as_str()]);
+    all(as_ann.calls_of_admins(&bob).await, Some(Code::PermissionDenied));
+    all(as_ann.calls_of_owners(&bob).await, Some(Code::PermissionDenied));
+    let order = as_ann.order_for(&ann).await.unwrap();
+    let whose = Person { id: ann.clone(), order };
+    all(as_ann.calls_of_owners(&whose).await, None);
+
+    let delete = DeleteUserRequest { id: ann.clone(), ..Default::default() };
+    root.users.delete_user(delete).await.unwrap();
+    let of_everybody = [
+        as_ann.calls_of_owners(&whose).await,
+        as_ann.calls_of_admins(&bob).await,
+        as_ann.calls_of_all("late", &bob).await,
+    ];
+    for (name, result) in of_everybody.into_iter().flatten() {
+        let status = shop::fails(result, Code::Unauthenticated, "the token is not valid here");
+        assert!(status.details().is_empty(), "{name}: {status:?}");
+    }
+    // Who never was a user is known by the token alone, as before.
+    all(root.calls_of_owners(&bob).await, None);
 }
 
 /// A token without a subject is nobody's: it opens nothing that belongs to an empty id.
