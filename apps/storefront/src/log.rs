@@ -2,8 +2,13 @@
 //!
 //! `gannet-telemetry` tells of the calls; here is how their lines look.
 
+mod queue;
+
+pub use queue::Flush;
+
+use queue::Queue;
 use std::fmt::{self, Debug, Write};
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -15,16 +20,30 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Begins to write the log to standard error; coloured where that is a terminal. `RUST_LOG` says how much (default
-/// `info`).
-pub fn start() {
+/// `info`). What this returns is kept until the end of the program: dropped, it waits for the last lines.
+///
+/// # Errors
+/// Where the system has no thread for it.
+pub fn start() -> io::Result<Flush> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
     let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let (queue, flush) = Queue::start(io::stderr(), dropped)?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal() && !is_plain)
-        .with_writer(std::io::stderr)
+        .with_ansi(io::stderr().is_terminal() && !is_plain)
+        .with_writer(queue)
         .event_format(Lines(Format::default().with_target(false)))
         .init();
+    Ok(flush)
+}
+
+/// The line for those that are not there.
+fn dropped(lines: u64) -> String {
+    let mut line = String::new();
+    // A String takes everything.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut line));
+    let _ = writeln!(line, "  WARN the log is read too slowly: {lines} lines were dropped here");
+    line
 }
 
 /// Events of calls as `/user.v1.UserService/GetUser OK 1.2ms peer=127.0.0.1:40000`, others as `tracing` has them.

@@ -41,6 +41,53 @@ async fn it_listens_on_every_address_and_logs_each_call() {
     assert!(!socket.exists(), "the socket is left behind");
 }
 
+/// A terminal that stands still, a pipe that nobody empties: calls are answered, and what had no place is counted.
+#[tokio::test]
+async fn a_log_that_nobody_reads_stops_no_call() {
+    let data = tempfile::tempdir().unwrap();
+    let program = Program::start(data.path(), &[]);
+    let users = UserServiceClient::new(program.channel());
+    // Each is a line of 600 bytes; the pipe and the server have place for two MiB.
+    const CALLERS: usize = 8;
+    const CALLS: usize = 600;
+    let missing = GetUserRequest { id: "x".repeat(500), ..Default::default() };
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..CALLERS {
+        let (users, missing) = (users.clone(), missing.clone());
+        callers.spawn(async move {
+            for _ in 0..CALLS {
+                fails(users.get_user(missing.clone()).await, Code::NotFound, "not found");
+            }
+        });
+    }
+    callers.join_all().await;
+    program.terminate();
+    let (status, log) = program.ended().await;
+    assert!(status.success());
+    let told = |line: &str| {
+        let before = line.split_once(" lines were dropped here")?.0;
+        before.rsplit_once(' ')?.1.parse::<usize>().ok()
+    };
+    let dropped: usize = log.lines().filter_map(told).sum();
+    let there = log.lines().filter(|line| told(line).is_none()).count();
+    // And the three lines of the drain.
+    assert!(dropped > 0 && dropped + there == CALLERS * CALLS + 3, "{dropped} and {there}");
+}
+
+/// What comes before an error stands before it.
+#[test]
+fn the_log_is_written_before_the_error() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().to_str().unwrap();
+    let message = refused(&["--listen", "nowhere", "--data", folder], &[("RUST_LOG", "debug")]);
+    let lines: Vec<&str> = message.lines().collect();
+    assert!(
+        lines.len() > 1 && lines[..lines.len() - 1].iter().any(|line| line.contains("DEBUG")),
+        "{message}"
+    );
+    assert!(lines.last().unwrap().starts_with("error: "), "{message}");
+}
+
 #[tokio::test]
 async fn every_service_is_healthy() {
     let data = tempfile::tempdir().unwrap();

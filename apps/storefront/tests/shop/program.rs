@@ -77,8 +77,10 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end: its status and what it logged.
+    /// Waits for its end: its status and what it logged. Until now nobody has read that.
     pub async fn ended(mut self) -> (ExitStatus, String) {
+        let log = self.log.take();
+        let log = std::thread::spawn(move || read(log));
         let begun = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -87,7 +89,7 @@ impl Program {
             assert!(begun.elapsed() < PATIENCE, "the program does not end");
             tokio::time::sleep(Duration::from_millis(5)).await;
         };
-        (status, read(self.log.take()))
+        (status, log.join().unwrap())
     }
 }
 
