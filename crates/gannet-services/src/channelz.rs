@@ -12,7 +12,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! It tells of what was put into its [`Registry`]. Whoever may call it sees the addresses and certificates of all
+//! It tells of what was put into its [`Registry`], with the latest events of each server, channel and subchannel (gRFC A3)
+//! and the options of sockets; TCP_INFO is not among these, because nothing reads it without `unsafe`. Whoever may call it sees the addresses and certificates of all
 //! peers: where they are not for everybody, an interceptor decides who calls `/grpc.channelz.v1.Channelz/`, or a server
 //! of its own serves it at another address.
 
@@ -28,8 +29,8 @@ pub use proto::{
     ChannelzClient, GetChannelRequest, GetChannelResponse, GetServerSocketsRequest, GetServerSocketsResponse,
     GetServersRequest, GetServersResponse, GetSocketRequest, GetSocketResponse, GetSubchannelRequest,
     GetSubchannelResponse, GetTopChannelsRequest, GetTopChannelsResponse, Security, Server, ServerData,
-    ServerRef, Socket, SocketData, SocketOption, SocketRef, Subchannel, SubchannelRef, address,
-    channel_connectivity_state, security,
+    ServerRef, Socket, SocketData, SocketOption, SocketOptionLinger, SocketOptionTimeout, SocketRef,
+    Subchannel, SubchannelRef, address, channel_connectivity_state, channel_trace_event, security,
 };
 
 /// How many results a page has where the client leaves it to the server, and the most that it has.

@@ -45,8 +45,8 @@ pub use gannet_http2::{Config as Http2Config, Fields, Limit as Http2Limit, Name,
 pub use intercept::{Direction, Interceptor, Next};
 pub use peer::{Peer, PeerAddress, PeerCredentials};
 pub use registry::{
-    CallCounts, ChannelFacts, ChannelState, Registry, ServerFacts, SocketFacts, SocketRef, SocketSecurity,
-    SubchannelFacts,
+    CallCounts, ChannelFacts, ChannelState, Registry, ServerFacts, SocketFacts, SocketOption,
+    SocketOptionValue, SocketRef, SocketSecurity, SubchannelFacts, TraceEvent, TraceFacts, TraceSeverity,
 };
 pub use server::{
     Bound, ForeignConnection, ForeignIo, HandshakeError, HttpBody, HttpHandler, HttpRequest, HttpResponder,

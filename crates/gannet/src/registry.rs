@@ -6,13 +6,18 @@
 mod counts;
 mod entries;
 mod facts;
+mod options;
+mod trace;
 
 pub(crate) use counts::{Counter, Counts};
-pub(crate) use entries::{CallEntry, ChannelEntry, ServerEntry, SocketEntry};
+pub(crate) use entries::{CallEntry, ChannelEntry, OwnEnd, ServerEntry, SocketEntry};
 pub use facts::{
     CallCounts, ChannelFacts, ChannelState, ServerFacts, SocketFacts, SocketRef, SocketSecurity,
     SubchannelFacts,
 };
+pub use options::{SocketOption, SocketOptionValue};
+pub(crate) use options::{of_tcp, of_unix};
+pub use trace::{TraceEvent, TraceFacts, TraceSeverity};
 
 use counts::Shown;
 use entries::{Group, SocketRecord};
@@ -43,6 +48,8 @@ pub struct Registry(Arc<Inner>);
 struct Inner {
     /// Times are shown as what has passed since then.
     start: (Instant, SystemTime),
+    /// How many events each trace keeps.
+    trace_events: usize,
     known: Mutex<Known>,
 }
 
@@ -66,8 +73,20 @@ impl Registry {
     /// Nothing is in it yet.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_trace_events(trace::TRACE_EVENTS)
+    }
+
+    /// Nothing is in it yet, and the trace of each server, channel and subchannel will keep at most so many events
+    /// ([`TraceFacts`]). Default 30; one takes up to 350 bytes or so.
+    ///
+    /// ```
+    /// let registry = gannet::Registry::with_trace_events(100);
+    /// # drop(registry);
+    /// ```
+    #[must_use]
+    pub fn with_trace_events(trace_events: usize) -> Self {
         let start = (crate::driver::clock::now(), SystemTime::now());
-        Self(Arc::new(Inner { start, known: Mutex::default() }))
+        Self(Arc::new(Inner { start, trace_events, known: Mutex::default() }))
     }
 
     /// The servers with this number or a higher one, in their order, at most so many.
@@ -119,6 +138,7 @@ impl Registry {
             target: channel.target.clone(),
             calls: self.call_counts(&channel.group.sum()),
             sockets: channel.group.refs(0).collect(),
+            trace: channel.subchannel_trace.facts(),
         })
     }
 
@@ -134,6 +154,7 @@ impl Registry {
             id,
             calls: self.call_counts(&server.group.sum()),
             listening: server.listening.iter().map(|(id, record)| record.reference(*id)).collect(),
+            trace: server.trace.facts(),
         }
     }
 
@@ -144,6 +165,7 @@ impl Registry {
             target: channel.target.clone(),
             calls: self.call_counts(&channel.calls.read()),
             subchannel: channel.subchannel,
+            trace: channel.trace.facts(),
         }
     }
 

@@ -1,17 +1,19 @@
 //! From what a registry says to the messages of channelz.
 
 use super::generated::grpc::channelz::v1::{self as proto, __buffa::oneof};
-use super::{address, channel_connectivity_state::State, security};
-use gannet::well_known::{Int64Value, Timestamp};
+use super::{address, channel_connectivity_state::State, channel_trace_event::Severity, security};
+use gannet::buffa::MessageName;
+use gannet::well_known::{Any, Duration, Int64Value, Timestamp};
 use gannet::{
-    CallCounts, ChannelFacts, ChannelState, PeerAddress, ServerFacts, SocketFacts, SocketSecurity,
-    SubchannelFacts,
+    CallCounts, ChannelFacts, ChannelState, PeerAddress, ServerFacts, SocketFacts, SocketOption,
+    SocketOptionValue, SocketSecurity, SubchannelFacts, TraceEvent, TraceFacts, TraceSeverity,
 };
 use std::net::IpAddr;
 
 pub(super) fn server(facts: ServerFacts) -> proto::Server {
     let calls = facts.calls;
     let data = proto::ServerData {
+        trace: trace(facts.trace, "").into(),
         calls_started: number(calls.started),
         calls_succeeded: number(calls.succeeded),
         calls_failed: number(calls.failed),
@@ -35,7 +37,11 @@ pub(super) fn channel(facts: ChannelFacts) -> proto::Channel {
     };
     proto::Channel {
         r#ref: proto::ChannelRef { channel_id: id, name: facts.target.clone(), ..Default::default() }.into(),
-        data: channel_data(facts.state, facts.target, facts.calls).into(),
+        data: proto::ChannelData {
+            trace: trace(facts.trace, &facts.target).into(),
+            ..channel_data(facts.state, facts.target, facts.calls)
+        }
+        .into(),
         subchannel_ref: vec![subchannel_ref],
         ..Default::default()
     }
@@ -46,7 +52,11 @@ pub(super) fn subchannel(facts: SubchannelFacts) -> proto::Subchannel {
     proto::Subchannel {
         r#ref: proto::SubchannelRef { subchannel_id: id, name: facts.target.clone(), ..Default::default() }
             .into(),
-        data: channel_data(facts.state, facts.target, facts.calls).into(),
+        data: proto::ChannelData {
+            trace: trace(facts.trace, &facts.target).into(),
+            ..channel_data(facts.state, facts.target, facts.calls)
+        }
+        .into(),
         socket_ref: facts.sockets.into_iter().map(socket_ref).collect(),
         ..Default::default()
     }
@@ -72,6 +82,7 @@ pub(super) fn socket(facts: SocketFacts) -> proto::Socket {
         last_message_received_timestamp: facts.last_message_received.map(Timestamp::from).into(),
         local_flow_control_window: window(facts.send_window).into(),
         remote_flow_control_window: window(facts.receive_window).into(),
+        option: facts.options.into_iter().map(option).collect(),
         ..Default::default()
     });
     proto::Socket {
@@ -130,6 +141,75 @@ fn security(facts: SocketSecurity) -> proto::Security {
         ..Default::default()
     };
     proto::Security { model: Some(tls.into()), ..Default::default() }
+}
+
+/// Subchannels have the name of their channel.
+fn trace(facts: TraceFacts, name: &str) -> proto::ChannelTrace {
+    proto::ChannelTrace {
+        num_events_logged: number(facts.logged),
+        creation_timestamp: Timestamp::from(facts.created).into(),
+        events: facts.events.into_iter().map(|one| event(one, name)).collect(),
+        ..Default::default()
+    }
+}
+
+fn event(event: TraceEvent, name: &str) -> proto::ChannelTraceEvent {
+    let severity = match event.severity {
+        TraceSeverity::Info => Severity::CT_INFO,
+        TraceSeverity::Warning => Severity::CT_WARNING,
+        _ => Severity::CT_UNKNOWN,
+    };
+    let subchannel = event.subchannel.map(|id| proto::SubchannelRef {
+        subchannel_id: number(id),
+        name: name.to_owned(),
+        ..Default::default()
+    });
+    proto::ChannelTraceEvent {
+        description: event.description,
+        severity: severity.into(),
+        timestamp: Timestamp::from(event.time).into(),
+        child_ref: subchannel.map(Into::into),
+        ..Default::default()
+    }
+}
+
+/// channelz.proto: the value for people, and for some options a message with it.
+fn option(option: SocketOption) -> proto::SocketOption {
+    let (value, additional) = match option.value {
+        SocketOptionValue::Flag(on) => (on.to_string(), None),
+        SocketOptionValue::Number(number) => (number.to_string(), None),
+        SocketOptionValue::Text(text) => (text, None),
+        SocketOptionValue::Timeout(timeout) => {
+            let message = proto::SocketOptionTimeout {
+                duration: timeout.map(Duration::from).into(),
+                ..Default::default()
+            };
+            (time(timeout), Some(packed(&message)))
+        }
+        SocketOptionValue::Linger(linger) => {
+            let message = proto::SocketOptionLinger {
+                active: linger.is_some(),
+                duration: linger.map(Duration::from).into(),
+                ..Default::default()
+            };
+            (time(linger), Some(packed(&message)))
+        }
+        other => (format!("{other:?}"), None),
+    };
+    proto::SocketOption {
+        name: option.name.to_owned(),
+        value,
+        additional: additional.into(),
+        ..Default::default()
+    }
+}
+
+fn time(time: Option<std::time::Duration>) -> String {
+    time.map_or_else(|| "none".to_owned(), |time| format!("{time:?}"))
+}
+
+fn packed<M: gannet::buffa::Message + MessageName>(message: &M) -> Any {
+    Any::pack(message, M::TYPE_URL)
 }
 
 fn window(bytes: u64) -> Int64Value {

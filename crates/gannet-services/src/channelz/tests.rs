@@ -192,6 +192,83 @@ async fn a_server_remembers_the_calls_of_connections_that_are_closed() {
     until(async || registry.servers(0, 10), Vec::is_empty).await;
 }
 
+fn descriptions(trace: &ChannelTrace) -> Vec<&str> {
+    trace.events.iter().map(|event| event.description.as_str()).collect()
+}
+
+/// gRFC A3: what has happened to a channel, its subchannel and a server, in the order in which it has.
+#[tokio::test]
+async fn traces() {
+    use channel_trace_event::Severity;
+    let pair = Pair::start().await;
+    pair.health.check(of("")).await.unwrap();
+    let channel = pair.channel().await;
+    let trace = &channel.data.trace;
+    assert!(is_recent(trace.creation_timestamp.as_option().unwrap()));
+    assert_eq!(descriptions(trace), ["created", "subchannel created", "CONNECTING", "READY"]);
+    assert_eq!(trace.num_events_logged, 4);
+    assert!(trace.events.iter().all(|event| event.severity == Severity::CT_INFO));
+    assert!(trace.events.iter().all(|event| is_recent(event.timestamp.as_option().unwrap())));
+    let subchannel_id = channel.subchannel_ref[0].subchannel_id;
+    let child = trace.events[2].child_ref.clone().unwrap();
+    let oneof::channel_trace_event::ChildRef::SubchannelRef(child) = child else { panic!("{child:?}") };
+    assert_eq!(child.subchannel_id, subchannel_id);
+
+    let subchannel = || async {
+        let request = GetSubchannelRequest { subchannel_id, ..Default::default() };
+        pair.channelz.get_subchannel(request).await.unwrap().subchannel.unwrap()
+    };
+    let begun = format!("connection begun to {}", pair.address);
+    assert_eq!(descriptions(&subchannel().await.data.trace), ["created", "CONNECTING", &begun, "READY"]);
+
+    let listens = format!("listens on {}", pair.address);
+    assert_eq!(descriptions(&pair.server().await.data.trace), ["created", &listens]);
+    let id = u64::try_from(pair.server().await.r#ref.server_id).unwrap();
+    pair.handle.shutdown(Duration::ZERO).await;
+    let drains = pair.registry.server(id).unwrap().trace.events;
+    assert_eq!(drains.last().unwrap().description, "drains");
+
+    // The connection is gone, and there is none to be had.
+    let fails = async || {
+        pair.health.check(of("")).await.unwrap_err();
+        pair.registry.channels(0, 1).remove(0)
+    };
+    let channel = until(fails, |channel| channel.state == gannet::ChannelState::TransientFailure).await;
+    let last = channel.trace.events.last().unwrap();
+    let why = format!("TRANSIENT_FAILURE: connecting to {} failed: ", pair.address);
+    assert!(last.description.starts_with(&why), "{last:?}");
+    assert_eq!(last.severity, gannet::TraceSeverity::Warning);
+    let ended = format!("connection ended to {}", pair.address);
+    let is_it = |event: &gannet::TraceEvent| event.description == ended;
+    let events = async || pair.registry.subchannel(channel.subchannel).unwrap().trace.events;
+    until(events, |events| events.iter().any(is_it)).await;
+}
+
+/// channelz.proto, SocketOption: both ends of a connection; a socket that listens has none to tell.
+#[tokio::test]
+async fn the_options_of_sockets() {
+    let pair = Pair::start().await;
+    pair.health.check(of("")).await.unwrap();
+    let client = pair.client_socket().await;
+    let is_same = |socket: &Socket| tcp(&socket.remote) == tcp(&client.local);
+    let server = pair.server_sockets().await.into_iter().find(is_same).unwrap();
+    for socket in [&client, &server] {
+        let option = |name: &str| socket.data.option.iter().find(|option| option.name == name).unwrap();
+        assert_eq!(option("TCP_NODELAY").value, "true");
+        assert!(option("SO_RCVBUF").value.parse::<u64>().unwrap() > 0);
+        let timeout = option("SO_RCVTIMEO");
+        let message: SocketOptionTimeout =
+            timeout.additional.unpack_if(SocketOptionTimeout::TYPE_URL).unwrap().unwrap();
+        assert_eq!((timeout.value.as_str(), message.duration.as_option()), ("none", None));
+        let linger = option("SO_LINGER");
+        let message: SocketOptionLinger =
+            linger.additional.unpack_if(SocketOptionLinger::TYPE_URL).unwrap().unwrap();
+        assert_eq!((linger.value.as_str(), message.active), ("none", false));
+    }
+    let listening = pair.socket(&pair.server().await.listen_socket[0]).await;
+    assert!(listening.data.as_option().is_none());
+}
+
 /// channelz.proto: pages begin with a number and have an end.
 #[tokio::test]
 async fn pages() {

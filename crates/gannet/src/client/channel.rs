@@ -274,12 +274,12 @@ impl Channel {
 
     fn show(&self, state: &State) {
         if let Some(entry) = self.entry() {
-            entry.is_now(match state {
-                State::Idle => ChannelState::Idle,
-                State::Connecting => ChannelState::Connecting,
-                State::Ready(_) => ChannelState::Ready,
-                State::TransientFailure(_) => ChannelState::TransientFailure,
-            });
+            match state {
+                State::Idle => entry.is_now(ChannelState::Idle, None),
+                State::Connecting => entry.is_now(ChannelState::Connecting, None),
+                State::Ready(_) => entry.is_now(ChannelState::Ready, None),
+                State::TransientFailure(status) => entry.is_now(ChannelState::TransientFailure, Some(status)),
+            }
         }
     }
 

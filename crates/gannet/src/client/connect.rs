@@ -127,9 +127,9 @@ impl Connector {
 
     /// TLS where the channel has it, then the connection's task; ready when the server has said that it speaks HTTP/2.
     async fn start(&self, socket: Socket, channel: &Channel, address: PeerAddress) -> Result<Arc<Mailbox>> {
-        let local = channel.entry().and_then(|_| socket.local_address());
+        let entry = channel.entry().map(|entry| (entry, socket.own_end()));
         let (socket, peer) = self.secure(socket, Peer::plain(address)).await?;
-        let entry = channel.entry().map(|entry| entry.connection(local, peer.clone()));
+        let entry = entry.map(|(entry, own)| entry.connection(own, peer.clone()));
         let mailbox = Arc::new(Mailbox::default());
         let (never, draining) = watch::channel(false);
         // A client's calls never see a drain: the sender is gone, which `Call::draining` takes for that.

@@ -1,6 +1,7 @@
 //! What a connection runs over, as one type: the driver is compiled once, and its task is as small as its socket.
 
 use crate::PeerAddress;
+use crate::registry::{OwnEnd, of_tcp, of_unix};
 use socket2::SockRef;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -38,8 +39,18 @@ macro_rules! each {
 }
 
 impl Socket {
+    /// What channelz tells of this end.
+    pub(crate) fn own_end(&self) -> OwnEnd {
+        let options = match self {
+            Socket::Tcp(socket) => of_tcp(SockRef::from(socket)),
+            Socket::Unix(socket) => of_unix(SockRef::from(socket)),
+            Socket::Pipe(_) | Socket::Boxed(_) => Vec::new(),
+        };
+        OwnEnd { address: self.local_address(), options }
+    }
+
     /// This end's address, where it has one.
-    pub(crate) fn local_address(&self) -> Option<PeerAddress> {
+    fn local_address(&self) -> Option<PeerAddress> {
         match self {
             Socket::Tcp(socket) => socket.local_addr().ok().map(PeerAddress::Tcp),
             Socket::Unix(socket) => {

@@ -1,16 +1,17 @@
 //! How servers, channels and connections come into a registry, and leave it.
 
-use super::{ChannelState, Counter, Counts, Registry, Shown, SocketRef};
-use crate::{ListenAddress, Peer, PeerAddress};
+use super::trace::{Trace, TraceEvent};
+use super::{ChannelState, Counter, Counts, Known, Registry, Shown, SocketOption, SocketRef};
+use crate::{ListenAddress, Peer, PeerAddress, Status};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-#[derive(Default)]
 pub(super) struct ServerRecord {
     pub(super) group: Group,
     pub(super) listening: BTreeMap<u64, Arc<SocketRecord>>,
+    pub(super) trace: Trace,
 }
 
 pub(super) struct ChannelRecord {
@@ -19,6 +20,8 @@ pub(super) struct ChannelRecord {
     pub(super) subchannel: u64,
     pub(super) calls: Arc<Shown>,
     pub(super) group: Group,
+    pub(super) trace: Trace,
+    pub(super) subchannel_trace: Trace,
 }
 
 /// The connections of a server or a channel.
@@ -29,10 +32,17 @@ pub(super) struct Group {
     closed: Counts,
 }
 
+/// What this end of a connection is.
+#[derive(Debug, Default)]
+pub(crate) struct OwnEnd {
+    pub(crate) address: Option<PeerAddress>,
+    pub(crate) options: Vec<SocketOption>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct SocketRecord {
     pub(super) is_client: bool,
-    pub(super) local: Option<PeerAddress>,
+    pub(super) own: OwnEnd,
     pub(super) peer: Option<Peer>,
     pub(super) shown: Shown,
 }
@@ -51,7 +61,7 @@ impl Group {
 
 impl SocketRecord {
     pub(super) fn reference(&self, id: u64) -> SocketRef {
-        let name = match (&self.peer, &self.local) {
+        let name = match (&self.peer, &self.own.address) {
             (Some(peer), _) => peer.to_string(),
             (None, Some(local)) => local.to_string(),
             (None, None) => String::new(),
@@ -71,7 +81,10 @@ impl ServerEntry {
         let id = {
             let mut known = registry.lock();
             let id = known.next_id();
-            known.servers.insert(id, ServerRecord::default());
+            let mut trace = Trace::new();
+            trace.log(TraceEvent::info("created"), registry.0.trace_events);
+            let (group, listening) = (Group::default(), BTreeMap::new());
+            known.servers.insert(id, ServerRecord { group, listening, trace });
             id
         };
         Self { registry, id }
@@ -84,17 +97,26 @@ impl ServerEntry {
             ListenAddress::Unix(path) => PeerAddress::Unix(Some(path.to_string_lossy().as_ref().into())),
             ListenAddress::UnixAbstract(name) => PeerAddress::Unix(Some(format!("@{name}").into())),
         };
-        let record = Arc::new(SocketRecord { local: Some(local), ..SocketRecord::default() });
+        let own = OwnEnd { address: Some(local), options: Vec::new() };
+        let record = Arc::new(SocketRecord { own, ..SocketRecord::default() });
         let mut known = self.registry.lock();
         let id = known.next_id();
         known.sockets.insert(id, Arc::clone(&record));
         if let Some(server) = known.servers.get_mut(&self.id) {
             server.listening.insert(id, record);
+            server.trace.log(TraceEvent::info(format!("listens on {address}")), self.registry.0.trace_events);
         }
     }
 
-    pub(crate) fn connection(&self, local: Option<PeerAddress>, peer: Peer) -> SocketEntry {
-        SocketEntry::new(&self.registry, self.id, local, peer)
+    /// The server was asked to end.
+    pub(crate) fn drains(&self) {
+        if let Some(server) = self.registry.lock().servers.get_mut(&self.id) {
+            server.trace.log(TraceEvent::info("drains"), self.registry.0.trace_events);
+        }
+    }
+
+    pub(crate) fn connection(&self, own: OwnEnd, peer: Peer) -> SocketEntry {
+        SocketEntry::new(&self.registry, self.id, own, peer)
     }
 }
 
@@ -121,12 +143,19 @@ impl ChannelEntry {
         let id = {
             let mut known = registry.lock();
             let (id, subchannel) = (known.next_id(), known.next_id());
+            let (mut trace, mut subchannel_trace) = (Trace::new(), Trace::new());
+            let most = registry.0.trace_events;
+            trace.log(TraceEvent::info("created"), most);
+            trace.log(TraceEvent::info("subchannel created").of_subchannel(subchannel), most);
+            subchannel_trace.log(TraceEvent::info("created"), most);
             let record = ChannelRecord {
                 target,
                 state: ChannelState::Idle,
                 subchannel,
                 calls: Arc::clone(&calls),
                 group: Group::default(),
+                trace,
+                subchannel_trace,
             };
             known.channels.insert(id, record);
             known.subchannels.insert(subchannel, id);
@@ -135,14 +164,24 @@ impl ChannelEntry {
         Self { registry, id, calls }
     }
 
-    pub(crate) fn is_now(&self, state: ChannelState) {
-        if let Some(channel) = self.registry.lock().channels.get_mut(&self.id) {
-            channel.state = state;
-        }
+    /// The channel's state, and where it is a failure, of what. What a failure says is told each time: the reason may
+    /// be another one.
+    pub(crate) fn is_now(&self, state: ChannelState, failure: Option<&Status>) {
+        let mut known = self.registry.lock();
+        let Some(channel) = known.channels.get_mut(&self.id) else { return };
+        let before = std::mem::replace(&mut channel.state, state);
+        let event = match failure {
+            Some(failure) => TraceEvent::warning(format!("{state}: {}", failure.message())),
+            None if before == state => return,
+            None => TraceEvent::info(state.to_string()),
+        };
+        let most = self.registry.0.trace_events;
+        channel.subchannel_trace.log(event.clone(), most);
+        channel.trace.log(event.of_subchannel(channel.subchannel), most);
     }
 
-    pub(crate) fn connection(&self, local: Option<PeerAddress>, peer: Peer) -> SocketEntry {
-        SocketEntry::new(&self.registry, self.id, local, peer)
+    pub(crate) fn connection(&self, own: OwnEnd, peer: Peer) -> SocketEntry {
+        SocketEntry::new(&self.registry, self.id, own, peer)
     }
 
     /// A call begins.
@@ -191,15 +230,16 @@ pub(crate) struct SocketEntry {
 }
 
 impl SocketEntry {
-    fn new(registry: &Registry, owner: u64, local: Option<PeerAddress>, peer: Peer) -> Self {
+    fn new(registry: &Registry, owner: u64, own: OwnEnd, peer: Peer) -> Self {
         let mut known = registry.lock();
         let is_client = known.channels.contains_key(&owner);
-        let record = Arc::new(SocketRecord { is_client, local, peer: Some(peer), shown: Shown::default() });
+        let record = Arc::new(SocketRecord { is_client, own, peer: Some(peer), shown: Shown::default() });
         let id = known.next_id();
         known.sockets.insert(id, Arc::clone(&record));
         if let Some(group) = known.group(owner) {
             group.open.insert(id, Arc::clone(&record));
         }
+        trace_connection(&mut known, registry, owner, "begun to", &record);
         drop(known);
         Self { registry: registry.clone(), owner, id, record }
     }
@@ -218,5 +258,14 @@ impl Drop for SocketEntry {
             group.open.remove(&self.id);
             group.closed.add(&self.record.shown.read());
         }
+        trace_connection(&mut known, &self.registry, self.owner, "ended to", &self.record);
+    }
+}
+
+/// A subchannel tells of its connections. A server does not: it has as many as clients like.
+fn trace_connection(known: &mut Known, registry: &Registry, owner: u64, what: &str, record: &SocketRecord) {
+    if let (Some(channel), Some(peer)) = (known.channels.get_mut(&owner), &record.peer) {
+        let event = TraceEvent::info(format!("connection {what} {peer}"));
+        channel.subchannel_trace.log(event, registry.0.trace_events);
     }
 }

@@ -1,7 +1,8 @@
 //! What a registry says of what is in it.
 
-use super::{Counter, Registry, SocketRecord};
+use super::{Counter, Registry, SocketOption, SocketRecord, TraceFacts};
 use crate::{Peer, PeerAddress};
+use std::fmt;
 use std::time::SystemTime;
 
 /// A server, as it was when it was asked about.
@@ -14,6 +15,8 @@ pub struct ServerFacts {
     pub calls: CallCounts,
     /// Its sockets that listen; without those that other threads share its ports by.
     pub listening: Vec<SocketRef>,
+    /// What has happened to it: that it began, where it listens, that it drains.
+    pub trace: TraceFacts,
 }
 
 /// A channel, as it was when it was asked about.
@@ -30,6 +33,8 @@ pub struct ChannelFacts {
     pub calls: CallCounts,
     /// Its [`Registry::subchannel`].
     pub subchannel: u64,
+    /// What has happened to it: its states, and why it could not connect.
+    pub trace: TraceFacts,
 }
 
 /// The connections of a channel, as they were when they were asked about.
@@ -46,6 +51,8 @@ pub struct SubchannelFacts {
     pub calls: CallCounts,
     /// Its connections: one as a rule, more while old ones finish their calls.
     pub sockets: Vec<SocketRef>,
+    /// What has happened to it: its states, its connections, and why there was none.
+    pub trace: TraceFacts,
 }
 
 /// How a channel's connection is (grpc/grpc doc/connectivity-semantics-and-api.md).
@@ -60,6 +67,18 @@ pub enum ChannelState {
     Ready,
     /// One could not be made; it is tried again.
     TransientFailure,
+}
+
+/// As the document has it: `TRANSIENT_FAILURE`.
+impl fmt::Display for ChannelState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ChannelState::Idle => "IDLE",
+            ChannelState::Connecting => "CONNECTING",
+            ChannelState::Ready => "READY",
+            ChannelState::TransientFailure => "TRANSIENT_FAILURE",
+        })
+    }
 }
 
 /// How many calls there were.
@@ -102,6 +121,8 @@ pub struct SocketFacts {
     pub remote: Option<PeerAddress>,
     /// `None` where there is no TLS.
     pub security: Option<SocketSecurity>,
+    /// Of a connection by TCP or a Unix domain socket: how the system treats it.
+    pub options: Vec<SocketOption>,
     /// Streams of HTTP/2 that were opened.
     pub streams_started: u64,
     /// Streams that ended whole: on a server those whose last frame was sent, on a client those whose last frame came.
@@ -143,9 +164,10 @@ impl SocketFacts {
             id,
             name: record.reference(id).name,
             is_client: record.is_client,
-            local: record.local.clone(),
+            local: record.own.address.clone(),
             remote: record.peer.as_ref().map(|peer| peer.address().clone()),
             security: record.peer.as_ref().and_then(security),
+            options: record.own.options.clone(),
             streams_started: counts[Counter::StreamsStarted],
             streams_succeeded: counts[Counter::StreamsSucceeded],
             streams_failed: counts[Counter::StreamsFailed],

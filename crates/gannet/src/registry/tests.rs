@@ -10,7 +10,8 @@ fn peer(port: u16) -> Peer {
 fn a_server_adds_up_what_its_connections_have_counted() {
     let registry = Registry::new();
     let server = ServerEntry::new(registry.clone());
-    let (one, other) = (server.connection(None, peer(1)), server.connection(None, peer(2)));
+    let (one, other) =
+        (server.connection(OwnEnd::default(), peer(1)), server.connection(OwnEnd::default(), peer(2)));
     let mut counts = Counts::default();
     counts[Counter::CallsStarted] = 3;
     counts.call_ended(true);
@@ -40,7 +41,8 @@ fn a_server_adds_up_what_its_connections_have_counted() {
 fn times_are_those_of_the_last_change() {
     let registry = Registry::new();
     let server = ServerEntry::new(registry.clone());
-    let entry = server.connection(Some(PeerAddress::InProcess), peer(1));
+    let own = OwnEnd { address: Some(PeerAddress::InProcess), ..OwnEnd::default() };
+    let entry = server.connection(own, peer(1));
     let id = registry.server_sockets(server_id(&registry), 0, 1).unwrap()[0].id;
     let start = crate::driver::clock::now();
     let mut counts = Counts::default();
@@ -57,6 +59,26 @@ fn times_are_those_of_the_last_change() {
     let between = facts.last_message_received.unwrap().duration_since(sent.unwrap());
     assert_eq!(between.unwrap(), Duration::from_secs(4));
     assert_eq!((facts.local, facts.is_client), (Some(PeerAddress::InProcess), false));
+}
+
+/// Whoever connects and fails for ever, or comes and goes, leaves the latest events alone.
+#[test]
+fn traces_have_as_many_events_as_the_registry_was_told() {
+    let registry = Registry::with_trace_events(3);
+    let channel = ChannelEntry::new(registry.clone(), "dns:///users".to_owned());
+    let nowhere = crate::Status::unavailable("x".repeat(1000));
+    for _ in 0..100 {
+        channel.is_now(ChannelState::Connecting, None);
+        channel.is_now(ChannelState::Connecting, None);
+        channel.is_now(ChannelState::TransientFailure, Some(&nowhere));
+        drop(channel.connection(OwnEnd::default(), peer(1)));
+    }
+    let facts = registry.channels(0, 1).remove(0);
+    assert_eq!((facts.trace.events.len(), facts.trace.logged), (3, 2 + 200));
+    let trace = registry.subchannel(facts.subchannel).unwrap().trace;
+    let descriptions: Vec<_> = trace.events.iter().map(|event| &event.description[..17]).collect();
+    assert_eq!(descriptions, ["TRANSIENT_FAILURE", "connection begun ", "connection ended "]);
+    assert_eq!((trace.logged, trace.events[0].description.len()), (1 + 400, 256));
 }
 
 #[test]
@@ -83,7 +105,7 @@ fn a_connection_may_outlive_its_channel() {
     let registry = Registry::new();
     let channel = ChannelEntry::new(registry.clone(), "dns:///users".to_owned());
     let facts = registry.channels(0, 1).remove(0);
-    let connection = channel.connection(None, peer(1));
+    let connection = channel.connection(OwnEnd::default(), peer(1));
     let socket = registry.subchannel(facts.subchannel).unwrap().sockets[0].id;
     assert!(registry.socket(socket).unwrap().is_client);
     drop(channel);

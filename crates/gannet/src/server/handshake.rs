@@ -87,9 +87,9 @@ pub(super) async fn serve_connection(accepted: Accepted, server: Arc<ServerShare
     let limit = server.handshake_timeout;
     let mut draining = server.draining.subscribe();
     let peer = accepted.peer.clone();
-    let local = server.entry.as_ref().and_then(|_| accepted.socket.local_address());
+    let own = server.entry.as_ref().map(|_| accepted.socket.own_end()).unwrap_or_default();
     let serve = |socket, server: Arc<ServerShared>, peer: Peer, bytes| {
-        let entry = server.entry.as_ref().map(|entry| entry.connection(local, peer.clone()));
+        let entry = server.entry.as_ref().map(|entry| entry.connection(own, peer.clone()));
         ServerConnection::new(socket, (server, entry), peer, mailbox, bytes, clock::now())
     };
     let greeted = tokio::select! {

@@ -7,6 +7,7 @@ use super::listener::Accepted;
 use super::load::{ServerLimit, ServerLoad};
 use super::shared::ServerShared;
 use crate::driver::{Command, Mailbox, Socket};
+use crate::registry::ServerEntry;
 use crate::{Lifecycle, Peer, PeerAddress};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -183,6 +184,7 @@ impl ServerHandle {
         let _ = phase.wait_for(|phase| !matches!(phase, Phase::Serving)).await;
         let shared = &self.0.shared;
         shared.tell(Lifecycle::Draining);
+        shared.entry.iter().for_each(ServerEntry::drains);
         let at_once = phase.wait_for(|phase| !matches!(phase, Phase::Leaving { is_delayed: true, .. }));
         let _ = tokio::time::timeout(shared.drain_delay, at_once).await;
         match self.0.phase.send_replace(Phase::Draining) {
