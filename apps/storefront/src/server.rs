@@ -114,6 +114,7 @@ async fn serve_until(bound: Bound, stop: &mut Stop, delay: Duration, grace: Dura
         tracing::info!("health says NOT_SERVING, shutting down in {delay:?}; once more to do it now");
         tokio::select! {
             _ = handle.shutdown(grace) => {}
+            // The server waits as long by itself; this is for what is said, and for what the next signal means.
             () = tokio::time::sleep(delay) => {}
             _ = stop.asked() => {}
         }

@@ -12,9 +12,10 @@
 //! # Ok(()) }
 //! ```
 //!
-//! It tells of what was put into its [`Registry`], with the latest events of each server, channel and subchannel (gRFC A3)
-//! and the options of sockets; TCP_INFO is not among these, because nothing reads it without `unsafe`. Whoever may call it sees the addresses and certificates of all
-//! peers: where they are not for everybody, an interceptor decides who calls `/grpc.channelz.v1.Channelz/`, or a server
+//! It tells of what was put into its [`Registry`], with the latest events of each server, channel and subchannel
+//! (gRFC A3) and the options of sockets; TCP_INFO is not among these, because nothing reads it without `unsafe`. Whoever
+//! may call it sees the addresses and certificates of all peers: where they are not for everybody, an interceptor decides
+//! who calls `/grpc.channelz.v1.Channelz/`, or a server
 //! of its own serves it at another address.
 
 mod generated;

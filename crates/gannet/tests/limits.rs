@@ -9,11 +9,17 @@ use greeter::{GreeterClient, GreeterServer, Plain, hello};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A server on a free port: where it is.
+async fn start(server: Server) -> (String, ServerHandle) {
+    let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
+    let (target, handle) = (format!("ipv4:{}", bound.addresses()[0]), bound.handle());
+    tokio::spawn(bound.serve());
+    (target, handle)
+}
+
 /// A client of a server on a free port, both with these limits.
 async fn connect(server: Server, config: Http2Config) -> GreeterClient {
-    let bound = server.add(GreeterServer::new(Plain::default())).bind(["127.0.0.1:0"]).await.unwrap();
-    let target = format!("ipv4:{}", bound.addresses()[0]);
-    tokio::spawn(bound.serve());
+    let (target, _) = start(server.add(GreeterServer::new(Plain::default()))).await;
     GreeterClient::new(Channel::builder(&target).unwrap().http2(config).build())
 }
 
@@ -51,9 +57,7 @@ async fn readers_that_sleep_hold_up_nobody() {
 #[tokio::test]
 async fn a_message_as_large_as_its_limit_arrives() {
     let server = Server::new().max_decoded_message(40 << 20).add(GreeterServer::new(Plain::default()));
-    let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
-    let target = format!("ipv4:{}", bound.addresses()[0]);
-    tokio::spawn(bound.serve());
+    let (target, _) = start(server).await;
     let channel = Channel::builder(&target).unwrap().max_decoded_message(40 << 20).build();
     let text = "x".repeat(39 << 20);
     let answer = GreeterClient::new(channel).greet(hello(&text)).await.unwrap();
@@ -75,10 +79,7 @@ async fn metadata_beyond_the_servers_limit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_is_bounded_for_all_connections_together() {
     let server = Server::new().memory_budget(512 * 1024).add(GreeterServer::new(Plain::default()));
-    let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
-    let target = format!("ipv4:{}", bound.addresses()[0]);
-    let handle = bound.handle();
-    tokio::spawn(bound.serve());
+    let (target, handle) = start(server).await;
     let connect = || GreeterClient::new(Channel::builder(&target).unwrap().build());
     // Twelve uploads of which nothing is read hold all that their windows allow.
     let hoarder = connect();
@@ -276,10 +277,7 @@ async fn until(mut done: impl AsyncFnMut() -> bool) {
 async fn decompressed_data_of_a_connection_is_bounded() {
     let plain = Arc::new(Plain::default());
     let server = Server::new().max_decoded_message(1 << 20).decoded_budget(3 << 20);
-    let bound = server.add(GreeterServer::from_arc(Arc::clone(&plain))).bind(["127.0.0.1:0"]).await.unwrap();
-    let target = format!("ipv4:{}", bound.addresses()[0]);
-    let handle = bound.handle();
-    tokio::spawn(bound.serve());
+    let (target, handle) = start(server.add(GreeterServer::from_arc(Arc::clone(&plain)))).await;
     let connect = || {
         let channel = Channel::builder(&target).unwrap().compression(gannet::Compression::Gzip);
         GreeterClient::new(channel.build())
@@ -320,10 +318,7 @@ async fn decompressed_data_of_a_connection_is_bounded() {
 async fn messages_that_handlers_keep_are_bounded() {
     let plain = Arc::new(Plain::default());
     let server = Server::new().max_decoded_message(1 << 20).decoded_budget(3 << 20);
-    let bound = server.add(GreeterServer::from_arc(Arc::clone(&plain))).bind(["127.0.0.1:0"]).await.unwrap();
-    let target = format!("ipv4:{}", bound.addresses()[0]);
-    let handle = bound.handle();
-    tokio::spawn(bound.serve());
+    let (target, handle) = start(server.add(GreeterServer::from_arc(Arc::clone(&plain)))).await;
     let connect = || GreeterClient::new(Channel::new(&target).unwrap());
     let (hoarder, other) = (connect(), connect());
     let (waits, ends) = (hello(&format!("for ever{}", "x".repeat(900_000))), hello(&"x".repeat(900_000)));
@@ -357,10 +352,7 @@ async fn messages_that_handlers_keep_are_bounded() {
 /// The requests of calls that run stay on their streams' windows: so much of them and no more comes.
 #[tokio::test]
 async fn requests_of_running_calls_are_bounded() {
-    let bound = Server::new().add(GreeterServer::new(Plain::default())).bind(["127.0.0.1:0"]).await.unwrap();
-    let target = format!("ipv4:{}", bound.addresses()[0]);
-    let handle = bound.handle();
-    tokio::spawn(bound.serve());
+    let (target, handle) = start(Server::new().add(GreeterServer::new(Plain::default()))).await;
     let connect = || GreeterClient::new(Channel::new(&target).unwrap());
     let (hoarder, other) = (connect(), connect());
     let waits = hello(&format!("for ever{}", "x".repeat(1 << 20)));
@@ -380,10 +372,7 @@ async fn requests_of_running_calls_are_bounded() {
 #[tokio::test]
 async fn requests_that_are_too_large_are_counted() {
     let server = Server::new().max_decoded_message(10_000).add(GreeterServer::new(Plain::default()));
-    let bound = server.bind(["127.0.0.1:0"]).await.unwrap();
-    let target = format!("ipv4:{}", bound.addresses()[0]);
-    let handle = bound.handle();
-    tokio::spawn(bound.serve());
+    let (target, handle) = start(server).await;
     let client = GreeterClient::new(Channel::new(&target).unwrap());
     let large = hello(&"x".repeat(20_000));
     let mut batch = client.batch();
