@@ -31,8 +31,12 @@ use tokio::sync::watch;
 /// When the client cancels, goes away or the deadline passes, the handler's future is dropped and the client has its
 /// status. Work that must finish is spawned by the handler, which can take [`Call::cancellation`] along.
 ///
-/// The first poll of a handler runs in its connection's task: long computing there delays the calls of that
-/// connection, `block_in_place` is not for it, and task-local values differ between the first poll and later ones.
+/// # Where a handler runs
+/// The first poll of a handler runs in its connection's task, and so do the later ones of a stream's, while those of its
+/// method are short on average ([`Server::inline_limit`](crate::Server::inline_limit)); else it has a task of its own.
+/// Long computing in a connection's task delays the calls of that connection, and tokio's budget does not interrupt it:
+/// a loop that always finds something to do has to yield. `block_in_place` is not for it, and the task's id and what
+/// `tokio::task_local!` holds differ from one poll to the next.
 pub struct Call(Box<State>);
 
 pub(crate) struct State {

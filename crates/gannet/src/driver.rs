@@ -18,7 +18,7 @@ mod transport;
 mod upkeep;
 pub(crate) mod write_buffers;
 
-pub(crate) use mailbox::{Command, Mailbox};
+pub(crate) use mailbox::{Command, Mail, Mailbox};
 pub(crate) use random::random;
 #[cfg(feature = "tls")]
 pub(crate) use replayed::Replayed;

@@ -1,15 +1,18 @@
 //! The messages of a streaming call, between the user's task and the connection's.
 //!
-//! Messages wait encoded, in both directions: whoever sends encodes in its own task, whoever receives decodes in its
-//! own. The connection's task only moves bytes. Each direction has one short lock; the first byte into an empty
-//! [`Outbox`] announces the stream to its connection, those that follow only append.
+//! Messages wait encoded, in both directions: whoever sends encodes, whoever receives decodes, each in the poll that asks
+//! for it. The connection only moves bytes. Each direction has one short lock; the first byte into an empty [`Outbox`]
+//! announces the stream to its connection, those that follow only append. Where the connection itself polls a handler, it
+//! looks for what came of that without being told.
 
+mod home;
 mod inbox;
 mod outbox;
 mod receiver;
 mod sender;
 mod waiting;
 
+pub(crate) use home::Home;
 pub(crate) use inbox::Inbox;
 #[cfg(all(test, gannet_loom))]
 pub(crate) use outbox::HIGH_WATER_BYTES;
@@ -33,6 +36,8 @@ pub(crate) struct StreamPair {
     pub(crate) facts: StreamFacts,
     pub(crate) outbox: Outbox,
     pub(crate) inbox: Inbox,
+    /// A server's: where its handler is woken while it stays with the connection.
+    home: Option<Home>,
     /// For the message that its reader has now, where that came compressed or is large.
     charge: Mutex<Option<Charge>>,
 }
@@ -78,17 +83,43 @@ impl Side {
 
 impl StreamPair {
     pub(crate) fn new(facts: StreamFacts) -> Arc<Self> {
-        let outbox = Outbox::new(facts.outgoing.compression);
-        if facts.side == Side::Client {
-            outbox.keep();
+        let pair = Self::unattached(facts, None);
+        if pair.facts.side == Side::Client {
+            pair.outbox.keep();
         }
-        Arc::new(Self { facts, outbox, inbox: Inbox::default(), charge: Mutex::default() })
+        Arc::new(pair)
+    }
+
+    /// A stream whose place on a connection is known and stays: a server's.
+    pub(crate) fn attached(facts: StreamFacts, link: Link) -> Arc<Self> {
+        let pair = Self::unattached(facts, Some(Home::new(link.clone())));
+        pair.attach(link);
+        Arc::new(pair)
+    }
+
+    fn unattached(facts: StreamFacts, home: Option<Home>) -> Self {
+        let outbox = Outbox::new(facts.outgoing.compression);
+        Self { facts, outbox, inbox: Inbox::default(), home, charge: Mutex::default() }
     }
 
     /// Joins the stream to its place on a connection.
     pub(crate) fn attach(&self, link: Link) {
         self.inbox.attach(link.clone());
         self.outbox.attach(link);
+    }
+
+    /// Before its handler is polled in the connection's task, which looks for news when that is done: none is announced.
+    pub(crate) fn begin_poll(&self) {
+        if let Some(home) = &self.home {
+            home.begin_poll();
+        }
+        self.inbox.expect_news();
+        self.outbox.expect_news();
+    }
+
+    /// After such a poll that left it waiting. Whether it was woken meanwhile.
+    pub(crate) fn end_poll(&self) -> bool {
+        self.home.as_ref().is_some_and(Home::end_poll)
     }
 
     /// Before a further run of a client's call by an interceptor: as if there had been none.

@@ -6,12 +6,12 @@ mod slot;
 
 use super::channel::Channel;
 use crate::call::ConnectionFacts;
-use crate::driver::{Command, Io, Mailbox, Reading, Transport, Upkeep, UpkeepAction, clock};
+use crate::driver::{Command, Io, Mail, Mailbox, Reading, Transport, Upkeep, UpkeepAction, clock};
 use crate::registry::{Counter, SocketEntry};
 use crate::{Metadata, Result, Status};
 use attempts::Attempts;
 use gannet_core::LifetimeConfig;
-use gannet_http2::{Connection, StreamKey};
+use gannet_http2::Connection;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,8 +25,7 @@ const READS_PER_POLL: u32 = 4;
 pub(super) struct ClientConnection<S> {
     transport: Transport<S>,
     attempts: Attempts,
-    ready: Vec<StreamKey>,
-    commands: Vec<Command>,
+    mail: Mail,
     now: Instant,
     upkeep: Upkeep,
     /// The server has not answered a keepalive PING.
@@ -52,24 +51,15 @@ impl<S: Io> ClientConnection<S> {
         let transport = Transport::new(io, Connection::client(http2, now));
         let attempts = Attempts::new(channel, facts, mailbox, ready);
         let upkeep = Upkeep::new(channel.keepalive(), LifetimeConfig::default(), now, 0.0);
-        Self {
-            transport,
-            attempts,
-            ready: Vec::new(),
-            commands: Vec::new(),
-            now,
-            upkeep,
-            server_is_gone: false,
-            entry,
-        }
+        Self { transport, attempts, mail: Mail::default(), now, upkeep, server_is_gone: false, entry }
     }
 
     fn take_mail(&mut self) {
-        self.attempts.mailbox.take(&mut self.ready, &mut self.commands);
-        for command in self.commands.drain(..) {
+        self.attempts.mailbox.take(&mut self.mail);
+        for command in self.mail.commands.drain(..) {
             self.attempts.command(&mut self.transport.http2, self.now, command);
         }
-        for key in self.ready.drain(..) {
+        for key in self.mail.streams.drain(..) {
             self.attempts.pump(&mut self.transport.http2, key);
         }
     }

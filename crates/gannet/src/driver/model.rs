@@ -1,13 +1,14 @@
 //! Models of what a user's task and the driver share, run by loom in every order of their steps:
 //! `cargo xtask loom`.
 
-use super::Mailbox;
+use super::{Mail, Mailbox};
 use crate::compression::{Outgoing, Received};
-use crate::stream::{HIGH_WATER_BYTES, Inbox, Link, Outbox};
+use crate::stream::{HIGH_WATER_BYTES, Home, Inbox, Link, Outbox};
 use crate::{Compression, Output};
 use bytes::Bytes;
 use gannet_http2::{Config, Connection, Fields, StreamKey};
 use loom::future::block_on;
+use loom::sync::atomic::{AtomicU32, Ordering};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,10 +30,10 @@ fn explore(model: impl Fn() + Send + Sync + 'static) {
 
 /// The driver: takes what is announced until the stream is finished, and sleeps where there is nothing.
 fn poll_driver(cx: &mut Context<'_>, mailbox: &Mailbox, outbox: &Outbox, got: &mut Output) -> Poll<()> {
-    let (mut ready, mut commands) = (Vec::new(), Vec::new());
+    let mut mail = Mail::default();
     loop {
-        mailbox.take(&mut ready, &mut commands);
-        for _ in ready.drain(..) {
+        mailbox.take(&mut mail);
+        for _ in mail.streams.drain(..) {
             let mut piece = Output::new();
             let taken = outbox.take(&mut piece);
             got.append(&mut piece);
@@ -125,4 +126,55 @@ fn no_reader_waits_for_ever() {
         assert!(block_on(poll_fn(|cx| inbox.poll_next(cx))).unwrap().is_none());
         driver.join().unwrap();
     });
+}
+
+/// A handler that stays with its connection is polled after every wake-up, and sees what was done before it.
+#[test]
+fn no_wake_up_is_lost() {
+    let key = key();
+    explore(move || {
+        let mailbox = Arc::new(Mailbox::default());
+        let home = Arc::new(Home::new(Link { mailbox: Arc::clone(&mailbox), key }));
+        let done = Arc::new(AtomicU32::new(0));
+        let wakers = [(); 2].map(|()| {
+            let (home, done) = (Arc::clone(&home), Arc::clone(&done));
+            loom::thread::spawn(move || {
+                done.fetch_add(1, Ordering::Relaxed);
+                home.wake();
+            })
+        });
+        let mut polls = 0;
+        block_on(poll_fn(|cx| poll_handler(cx, &mailbox, &home, &done, &mut polls)));
+        wakers.into_iter().for_each(|waker| waker.join().unwrap());
+        assert!(polls <= 2, "{polls} polls for two wake-ups");
+    });
+}
+
+/// The driver: polls its one handler when that is woken, until both have been heard.
+fn poll_handler(
+    cx: &mut Context<'_>,
+    mailbox: &Mailbox,
+    home: &Home,
+    done: &AtomicU32,
+    polls: &mut u32,
+) -> Poll<()> {
+    let mut mail = Mail::default();
+    loop {
+        mailbox.take(&mut mail);
+        for _ in mail.woken.drain(..) {
+            loop {
+                home.begin_poll();
+                *polls += 1;
+                if done.load(Ordering::Relaxed) == 2 {
+                    return Poll::Ready(());
+                }
+                if !home.end_poll() {
+                    break;
+                }
+            }
+        }
+        if mailbox.sleep(cx.waker()) {
+            return Poll::Pending;
+        }
+    }
 }

@@ -317,16 +317,17 @@ impl Server {
     }
 
     /// Runs every handler in a task of its own from its first poll on. By default a method whose first poll is quick
-    /// (see [`Server::inline_limit`]) is polled first in its connection's task, which saves a task for what is ready at once.
+    /// (see [`Server::inline_limit`]) is polled first in its connection's task, which saves a task for what is ready at once
+    /// and for streams.
     #[must_use]
     pub fn always_spawn(mut self) -> Self {
         self.always_spawn = true;
         self
     }
 
-    /// How long the first poll of a method's handler may take, on average, for it to run in its connection's task.
-    /// Default 5 µs. A higher limit saves tasks where handlers compute, and delays the other calls of a connection by
-    /// as much.
+    /// How long a poll of a method's handler may take, on average, for it to run in its connection's task: the first poll of
+    /// any handler, and by an average of their own the later polls of a stream's, which stays there. Default 5 µs. A
+    /// higher limit saves tasks where handlers compute, and delays the other calls of a connection by as much.
     #[must_use]
     pub fn inline_limit(mut self, limit: Duration) -> Self {
         self.inline_limit = limit;

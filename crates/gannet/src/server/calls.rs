@@ -1,6 +1,7 @@
 //! The calls of one connection, apart from its bytes: what its events, its commands and time do to them.
 
 mod answers;
+mod handlers;
 mod requests;
 
 use super::decoded::DecodedData;
@@ -35,6 +36,10 @@ pub(super) struct Calls {
     pub(super) outgoing: Output,
     /// Calls have begun since the connection last looked.
     begun: bool,
+    /// A handler has stayed here: from now on there may be some to poll.
+    pub(super) handlers_stay: bool,
+    /// Handlers here that were woken in their own poll: they go on after other tasks.
+    pub(super) yielded: Vec<StreamKey>,
     pub(super) counts: Counts,
 }
 
@@ -55,6 +60,8 @@ impl Calls {
             young: Vec::new(),
             outgoing: Output::new(),
             begun: false,
+            handlers_stay: false,
+            yielded: Vec::new(),
             counts: Counts::default(),
         }
     }
@@ -140,7 +147,9 @@ impl Calls {
         self.begun = true;
         self.counts[Counter::StreamsStarted] += 1;
         match self.known_heads.disposition(&self.server, &fields, repeated) {
-            Disposition::Call(head) => self.begin_call(http2, now, key, fields, head, end_stream),
+            Disposition::Call(head, timeout) => {
+                self.begin_call(http2, now, key, fields, (head, timeout), end_stream);
+            }
             Disposition::Refused(status) => {
                 self.tell_refused(path(&fields), &status);
                 let none = Metadata::default();
@@ -287,9 +296,7 @@ fn cut_short(slot: Slot, reason: CancelReason, status: &Status) {
             if let Some(pair) = &running.pair {
                 pair.end(Err(status.clone()));
             }
-            if let Some(task) = running.task {
-                task.abort();
-            }
+            running.handler.cut_short();
         }
         State::Http(stream) => stream.cut_short(status),
     }

@@ -4,11 +4,11 @@ use super::calls::Calls;
 use super::load::{Holding, LOOK_AGAIN, Load, ServerLimit};
 use super::shared::ServerShared;
 use crate::Peer;
-use crate::driver::{Command, Io, Mailbox, Reading, Transport, Upkeep, UpkeepAction, clock, random};
+use crate::driver::{Io, Mail, Mailbox, Reading, Transport, Upkeep, UpkeepAction, clock, random};
 use crate::registry::{Counter, SocketEntry};
 use bytes::Bytes;
 use gannet_core::PingStrikes;
-use gannet_http2::{Connection, ErrorCode, Event, StreamKey};
+use gannet_http2::{Connection, ErrorCode, Event};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,13 +18,16 @@ use std::time::Instant;
 const FLUSH_BYTES: usize = 64 * 1024;
 /// Reads in one poll before other tasks get their turn: 256 KiB.
 const READS_PER_POLL: u32 = 4;
+/// What one handler does wakes others. In one turn that is followed so far; then what they sent is written.
+const ROUNDS_PER_TURN: u32 = 4;
+/// Nor is it followed further with so much to write: written first, the next round finds its buffers free again.
+const ROUND_BYTES: usize = 16 * 1024;
 
 /// The task of one server connection: a future that ends with the connection.
 pub(crate) struct ServerConnection<S> {
     transport: Transport<S>,
     pub(super) calls: Calls,
-    ready: Vec<StreamKey>,
-    commands: Vec<Command>,
+    mail: Mail,
     load: Arc<Load>,
     holding: Holding,
     /// Where others look what the connection does.
@@ -58,8 +61,7 @@ impl<S: Io> ServerConnection<S> {
         Self {
             transport,
             calls,
-            ready: Vec::new(),
-            commands: Vec::new(),
+            mail: Mail::default(),
             load,
             holding,
             entry,
@@ -70,14 +72,37 @@ impl<S: Io> ServerConnection<S> {
         }
     }
 
-    /// What other tasks left.
+    /// What other tasks left. The handlers that were woken are polled later, once for all that has come.
     fn take_mail(&mut self) {
-        self.calls.mailbox.take(&mut self.ready, &mut self.commands);
-        for key in self.ready.drain(..) {
+        self.calls.mailbox.take(&mut self.mail);
+        for key in self.mail.streams.drain(..) {
             self.calls.pump(&mut self.transport.http2, key);
         }
-        for command in self.commands.drain(..) {
+        for command in self.mail.commands.drain(..) {
             self.calls.command(&mut self.transport.http2, self.now, command);
+        }
+    }
+
+    /// Polls the handlers that stay here and have been woken. One that is woken in its own poll goes on in the next poll
+    /// of this task, or one that never waits would keep it from its socket and others from theirs.
+    fn poll_woken(&mut self, cx: &mut Context<'_>) {
+        if !self.calls.handlers_stay {
+            return;
+        }
+        for _ in 0..ROUNDS_PER_TURN {
+            self.take_mail();
+            if self.mail.woken.is_empty() {
+                return;
+            }
+            for key in self.mail.woken.drain(..) {
+                self.calls.poll_woken(&mut self.transport.http2, key);
+                if self.transport.http2.unsent() >= FLUSH_BYTES {
+                    let _ = self.transport.poll_write(cx, self.now);
+                }
+            }
+            if self.transport.http2.unsent() >= ROUND_BYTES {
+                return;
+            }
         }
     }
 
@@ -175,6 +200,7 @@ impl<S: Io> Future for ServerConnection<S> {
         // Most often it is bytes that woke the task.
         let mut reading = this.transport.read(cx, this.now);
         let mut reads = 0;
+        this.mail.woken.append(&mut this.calls.yielded);
         loop {
             if let Reading::Failed(_) = reading {
                 return Poll::Ready(());
@@ -187,6 +213,7 @@ impl<S: Io> Future for ServerConnection<S> {
             // What is late is late, whatever has come meanwhile.
             let mut timed_out = this.transport.is_time(this.now) && this.poll_time(cx);
             this.drain_events(cx);
+            this.poll_woken(cx);
             this.transport.end_read();
             this.calls.arm(this.now);
             this.settle();
@@ -218,10 +245,15 @@ impl<S: Io> Future for ServerConnection<S> {
                 // That is one of the limits.
                 this.settle();
             }
-            if !news && this.calls.mailbox.sleep(cx.waker()) {
-                // Less than before the write, and perhaps for long.
-                this.report_held();
-                this.transport.return_buffers();
+            if !news {
+                if this.calls.yielded.is_empty() && this.calls.mailbox.sleep(cx.waker()) {
+                    // Less than before the write, and perhaps for long.
+                    this.report_held();
+                    this.transport.return_buffers();
+                    return Poll::Pending;
+                }
+                // Other tasks go first.
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             this.now = clock::now();

@@ -1,4 +1,4 @@
-//! The first poll of a handler: where the bytes came in, and in a task of its own only if it has to wait.
+//! A handler's polls: where the bytes came in while they are short, else in a task of its own.
 
 use super::shared::ServerShared;
 use crate::call::{Call, CallContext};
@@ -18,11 +18,11 @@ pub(crate) struct Ended {
     pub(crate) result: Result<Answer>,
 }
 
-/// What became of a call's first poll.
-pub(super) enum FirstPoll {
-    /// Ended in the connection's task: its answer goes into the write of this turn.
+/// What became of a call by a poll in its connection's task.
+pub(super) enum Polled {
+    /// Ended: its answer goes into the write of this turn.
     Done(Ended),
-    /// To be spawned as it is: a future that was polled may not move, but its box may.
+    /// To be kept or spawned as it is: a future that was polled may not move, but its box may.
     Pending(BoxFuture<'static, Ended>),
 }
 
@@ -45,21 +45,27 @@ pub(super) fn run(
 
 /// Polls a call once, in the connection's task.
 ///
-/// The waker does nothing: whoever spawns the future polls it again, and by the contract of `poll` that waker counts.
+/// For a call that is spawned when it is pending the waker does nothing: its task polls it again, and by the contract of
+/// `poll` that waker counts.
 /// `unconstrained`, or tokio's budget of the connection's task (128 a turn) would make ready handlers look pending.
 /// A panic is the call's own INTERNAL; the future is dropped inside the same guard, for its `Drop` may panic too.
-pub(super) fn first_poll(mut future: BoxFuture<'static, Ended>) -> FirstPoll {
+pub(super) fn poll_here(mut future: BoxFuture<'static, Ended>, waker: &Waker) -> Polled {
     let polled = catch_unwind(AssertUnwindSafe(|| {
-        let mut context = Context::from_waker(Waker::noop());
+        let mut context = Context::from_waker(waker);
         match pin!(unconstrained(future.as_mut())).poll(&mut context) {
             Poll::Ready(ended) => {
                 drop(future);
-                FirstPoll::Done(ended)
+                Polled::Done(ended)
             }
-            Poll::Pending => FirstPoll::Pending(future),
+            Poll::Pending => Polled::Pending(future),
         }
     }));
-    polled.unwrap_or_else(|panic| FirstPoll::Done(panicked(&*panic)))
+    polled.unwrap_or_else(|panic| Polled::Done(panicked(&*panic)))
+}
+
+/// Drops a call that was cut short; nobody is left to tell of a panic.
+pub(super) fn drop_here(future: BoxFuture<'static, Ended>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
 }
 
 /// Polls a spawned call to its end; a panic ends the call and nothing else.
@@ -105,13 +111,13 @@ impl std::fmt::Display for Panicked {
 
 impl std::error::Error for Panicked {}
 
-/// Whether a method's calls may take their first poll in the connection's task. It is earned: a method whose first
-/// poll is long would delay its neighbours, so its calls are spawned at once.
+/// Whether a method's calls may be polled in the connection's task. It is earned: a method whose polls are long would
+/// delay its neighbours, so its calls are spawned.
 #[derive(Debug, Default)]
 pub(super) struct Inline {
-    /// Moving average of the first poll's time in nanoseconds; 0 before the first measure.
+    /// Moving average of a poll's time in nanoseconds.
     average: AtomicU32,
-    calls: AtomicU32,
+    polls: AtomicU32,
     /// The last first poll was pending.
     waits: AtomicBool,
 }
@@ -123,27 +129,29 @@ pub(super) enum Dispatch {
     Here,
     /// Poll it here and say how long that took.
     Measured,
-    /// Spawn it before its first poll.
+    /// Spawn it before it is polled.
     Spawned,
 }
 
 impl Inline {
-    /// The clock is read every so many calls; it costs 28 ns a look.
+    /// The clock is read every so many polls; it costs 28 ns a look.
     const MEASURED_EVERY: u32 = 8;
-    /// A spawned method gets another chance every so many calls.
+    /// A spawned method gets another chance every so many polls.
     const TRIED_AGAIN_EVERY: u32 = 1024;
+    /// Where the limit is nothing, everything is above it.
+    const ALWAYS_COUNTED_NANOS: u32 = 1000;
 
     /// `longest_nanos`: above this average a method's calls are spawned.
     pub(super) fn dispatch(&self, longest_nanos: u32) -> Dispatch {
-        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        let poll = self.polls.fetch_add(1, Ordering::Relaxed);
         if self.average.load(Ordering::Relaxed) > longest_nanos {
-            return if call.is_multiple_of(Self::TRIED_AGAIN_EVERY) {
+            return if poll.is_multiple_of(Self::TRIED_AGAIN_EVERY) {
                 Dispatch::Measured
             } else {
                 Dispatch::Spawned
             };
         }
-        if call.is_multiple_of(Self::MEASURED_EVERY) { Dispatch::Measured } else { Dispatch::Here }
+        if poll.is_multiple_of(Self::MEASURED_EVERY) { Dispatch::Measured } else { Dispatch::Here }
     }
 
     /// Whether the next call is likely to outlive its first poll.
@@ -158,14 +166,20 @@ impl Inline {
         }
     }
 
+    /// A slow poll counts for no more than a little above the limit, however long it took (a page fault, a cold start, a
+    /// descheduled thread): it takes some in a row to condemn a method. So those that follow it are measured too.
     pub(super) fn measured(&self, since: Instant, longest_nanos: u32) {
         let nanos = u32::try_from(since.elapsed().as_nanos()).unwrap_or(u32::MAX);
         let before = self.average.load(Ordering::Relaxed);
-        // One slow poll (a page fault, a descheduled thread) must not condemn a method: an eighth of the new value.
-        let average = if before == 0 { nanos } else { before - before / 8 + nanos / 8 };
+        let slow = nanos > longest_nanos;
+        let counted = nanos.min(longest_nanos.saturating_mul(2).saturating_add(Self::ALWAYS_COUNTED_NANOS));
+        let average = before - before / 8 + counted / 8;
         // A spawned method that was quick this time has earned a fresh start.
-        let average = if before > longest_nanos && nanos < longest_nanos { nanos } else { average };
+        let average = if before > longest_nanos && !slow { nanos } else { average };
         self.average.store(average, Ordering::Relaxed);
+        if slow && average <= longest_nanos {
+            self.polls.store(0, Ordering::Relaxed);
+        }
     }
 }
 
@@ -189,10 +203,32 @@ mod tests {
     }
 
     #[test]
-    fn one_slow_poll_does_not_condemn_a_quick_method() {
+    fn slow_polls_condemn_a_method_only_in_a_row() {
+        let long_ago = Instant::now() - Duration::from_millis(30);
+        for before in [0, 1_000] {
+            let inline = Inline::default();
+            inline.average.store(before, Ordering::Relaxed);
+            for _ in 0..3 {
+                inline.measured(long_ago, LONGEST_NANOS);
+                assert_eq!(inline.dispatch(LONGEST_NANOS), Dispatch::Measured);
+            }
+            for _ in 0..20 {
+                inline.measured(Instant::now(), LONGEST_NANOS);
+            }
+            let mut in_a_row = 0;
+            while inline.dispatch(LONGEST_NANOS) != Dispatch::Spawned {
+                inline.measured(long_ago, LONGEST_NANOS);
+                in_a_row += 1;
+            }
+            assert!((4..=8).contains(&in_a_row), "{in_a_row}");
+        }
+    }
+
+    #[test]
+    fn no_poll_is_quick_enough_for_no_time() {
         let inline = Inline::default();
-        inline.average.store(500, Ordering::Relaxed);
-        inline.measured(Instant::now() - Duration::from_micros(30), LONGEST_NANOS);
-        assert_ne!(inline.dispatch(LONGEST_NANOS), Dispatch::Spawned);
+        assert_eq!(inline.dispatch(0), Dispatch::Measured);
+        inline.measured(Instant::now() - Duration::from_micros(1), 0);
+        assert_eq!(inline.dispatch(0), Dispatch::Spawned);
     }
 }

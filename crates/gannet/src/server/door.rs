@@ -186,12 +186,12 @@ impl Calls {
         fields: Arc<Fields>,
         end_stream: bool,
         handler: &Arc<dyn HttpHandler>,
-        facts: &ConnectionFacts,
+        connection: &ConnectionFacts,
     ) {
         if !self.may_take(http2, key) {
             return;
         }
-        let pair = StreamPair::new(StreamFacts {
+        let facts = StreamFacts {
             spec: &NO_METHOD,
             format: Format::Proto,
             side: Side::Server,
@@ -200,12 +200,16 @@ impl Calls {
             decompression: Default::default(),
             decoded: None,
             counted: None,
-        });
-        pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
+        };
+        let pair = StreamPair::attached(facts, Link { mailbox: Arc::clone(&self.mailbox), key });
         let responder =
             HttpResponder { pair: Arc::clone(&pair), mailbox: Arc::clone(&self.mailbox), key, ended: false };
-        let request =
-            HttpRequest { fields, peer: facts.peer.clone(), body: HttpBody(Arc::clone(&pair)), responder };
+        let request = HttpRequest {
+            fields,
+            peer: connection.peer.clone(),
+            body: HttpBody(Arc::clone(&pair)),
+            responder,
+        };
         let task = tokio::spawn(handler.handle(request));
         let stream = HttpStream { pair, task: Some(task.abort_handle()), head_sent: false };
         if end_stream {

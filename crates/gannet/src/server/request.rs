@@ -11,8 +11,8 @@ use std::time::Duration;
 /// What the driver does with a new stream (PROTOCOL-HTTP2, "Requests").
 #[derive(Clone, Debug)]
 pub(super) enum Disposition {
-    /// A gRPC call of a method that is here.
-    Call(CallHead),
+    /// A gRPC call of a method that is here, with the timeout that its client gave.
+    Call(CallHead, Option<Duration>),
     /// A gRPC call that is answered right away.
     Refused(Status),
     /// A gRPC call whose messages nobody here can decompress.
@@ -28,7 +28,6 @@ pub(super) enum Disposition {
 pub(super) struct CallHead {
     pub(super) route: usize,
     pub(super) format: Format,
-    pub(super) timeout: Option<Duration>,
     /// What the request's messages are compressed with.
     pub(super) compression: Compression,
     /// What the client can decompress.
@@ -40,7 +39,6 @@ impl CallHead {
     pub(super) const NONE: Self = Self {
         route: usize::MAX,
         format: Format::Proto,
-        timeout: None,
         compression: Compression::Identity,
         accepts: Encodings::NONE,
     };
@@ -68,7 +66,7 @@ impl Disposition {
             return Self::UnknownEncoding(Status::unimplemented(unknown_encoding(name, accepted)));
         };
         match Self::call(server, fields, format, compression) {
-            Ok(head) => Self::Call(head),
+            Ok((head, timeout)) => Self::Call(head, timeout),
             Err(status) => Self::Refused(status),
         }
     }
@@ -78,7 +76,7 @@ impl Disposition {
         fields: &Fields,
         format: Format,
         compression: Compression,
-    ) -> Result<CallHead, Status> {
+    ) -> Result<(CallHead, Option<Duration>), Status> {
         let path = fields.get(Name::Path).unwrap_or_default();
         let route = server.routes.find(path).ok_or_else(|| unknown_path(server, path))?;
         let timeout = match fields.get(Name::GrpcTimeout) {
@@ -92,7 +90,7 @@ impl Disposition {
             return Err(Status::deadline_exceeded("the deadline had passed when the call came"));
         }
         let accepts = fields.get(Name::GrpcAcceptEncoding).map(Encodings::parse).unwrap_or_default();
-        Ok(CallHead { route, format, timeout, compression, accepts })
+        Ok((CallHead { route, format, compression, accepts }, timeout))
     }
 }
 

@@ -19,7 +19,10 @@ pub(crate) struct Route {
     pub(super) service: Arc<dyn Service>,
     /// The method's place in its service.
     pub(super) method: usize,
+    /// Of first polls.
     pub(super) inline: Inline,
+    /// Of the later polls of streams.
+    pub(super) stays: Inline,
     /// Ended with UNAVAILABLE as soon as the server drains, where others may finish.
     pub(super) ends_on_drain: bool,
 }
@@ -33,6 +36,7 @@ impl Routes {
                 service: Arc::clone(&service),
                 method,
                 inline: Inline::default(),
+                stays: Inline::default(),
                 ends_on_drain: false,
             };
             self.by_path.insert(spec.path.as_bytes(), self.methods.len());

@@ -1,10 +1,12 @@
 //! What the server's driver remembers of each stream.
 
+use super::dispatch::{self, Ended};
 use super::door::HttpStream;
 use super::peer_streams::PeerStreams;
 use super::request::CallHead;
 use crate::Cancellation;
 use crate::compression::Received;
+use crate::service::BoxFuture;
 use crate::stream::StreamPair;
 use gannet_core::{Deframer, TimerKey};
 use gannet_http2::{Fields, StreamKey};
@@ -33,8 +35,7 @@ pub(super) enum State {
 }
 
 pub(super) struct Running {
-    /// The handler's task, where its first poll was not its last.
-    pub(super) task: Option<AbortHandle>,
+    pub(super) handler: Handler,
     pub(super) cancellation: Cancellation,
     pub(super) pair: Option<Arc<StreamPair>>,
     /// Cuts the request stream into messages.
@@ -42,6 +43,40 @@ pub(super) struct Running {
     /// The request stream broke a rule; what still comes is thrown away.
     pub(super) broken: bool,
     pub(super) head_sent: bool,
+}
+
+/// Where a handler is between its polls.
+#[derive(Default)]
+pub(super) enum Handler {
+    /// It has not been polled, or is polled just now.
+    #[default]
+    Away,
+    /// It stays with its connection, which polls it when it is woken.
+    Here(BoxFuture<'static, Ended>),
+    /// In a task of its own.
+    Spawned(AbortHandle),
+}
+
+impl Handler {
+    /// A handler that stays here, to be polled.
+    pub(super) fn take_here(&mut self) -> Option<BoxFuture<'static, Ended>> {
+        match std::mem::take(self) {
+            Self::Here(future) => Some(future),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
+    /// Drops a handler that has not ended; one in a task of its own at that task's next chance.
+    pub(super) fn cut_short(self) {
+        match self {
+            Self::Away => {}
+            Self::Here(future) => dispatch::drop_here(future),
+            Self::Spawned(task) => task.abort(),
+        }
+    }
 }
 
 /// The streams of a connection by the slots of their keys.
@@ -101,7 +136,7 @@ mod tests {
     /// One for each open stream, beside its call and its messages.
     #[test]
     fn a_slot_is_small() {
-        assert!(size_of::<Option<Slot>>() <= 160, "{}", size_of::<Option<Slot>>());
-        assert!(size_of::<StreamPair>() <= 488, "{}", size_of::<StreamPair>());
+        assert!(size_of::<Option<Slot>>() <= 152, "{}", size_of::<Option<Slot>>());
+        assert!(size_of::<StreamPair>() <= 496, "{}", size_of::<StreamPair>());
     }
 }

@@ -216,6 +216,11 @@ impl Inbox {
         }
     }
 
+    /// The connection's side: it will look for news without being told.
+    pub(super) fn expect_news(&self) {
+        self.lock().announced = true;
+    }
+
     /// The connection's side: what was read since the last time.
     pub(crate) fn take_read(&self) -> Read {
         let mut incoming = self.lock();

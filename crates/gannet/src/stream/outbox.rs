@@ -52,8 +52,10 @@ struct Outgoing {
     goes_on: bool,
     /// Bytes of messages so far, without prefixes.
     message_bytes: u64,
-    /// What a connection has taken that no server may have seen; `None` where it need not, or can't, be sent again.
-    kept: Option<Vec<u8>>,
+    /// What a connection has taken that no server may have seen; `None` where it need not, or can't, be sent again. On the
+    /// heap: a server's stream keeps nothing.
+    #[expect(clippy::box_collection, reason = "a third of the room where there is none")]
+    kept: Option<Box<Vec<u8>>>,
     waiting: Option<Waker>,
     link: Option<Link>,
     announced: bool,
@@ -194,7 +196,7 @@ impl Outbox {
 
     /// A client's: what the connection takes is kept, for an attempt that no server sees.
     pub(super) fn keep(&self) {
-        self.lock().kept = Some(Vec::new());
+        self.lock().kept = Some(Box::default());
     }
 
     /// The server has begun to answer: nothing will be sent again.
@@ -205,11 +207,16 @@ impl Outbox {
     /// Puts back what a connection has taken. `false` where that is more than was kept.
     pub(crate) fn rewind(&self) -> bool {
         let mut out = self.lock();
-        let Some(kept) = out.kept.replace(Vec::new()) else { return false };
+        let Some(kept) = out.kept.replace(Box::default()) else { return false };
         let mut rest = std::mem::take(&mut out.bytes);
         out.bytes.put_slice(&kept);
         out.bytes.append(&mut rest);
         true
+    }
+
+    /// The connection's side: it will look for news without being told.
+    pub(super) fn expect_news(&self) {
+        self.lock().announced = true;
     }
 
     /// The connection's side: moves all that waits to `target` and wakes the sender.

@@ -80,9 +80,10 @@ impl Waiting {
         if self.gathered.len() + Head::BYTES + message.len() > GATHERED_BYTES {
             self.close_gathered();
         }
-        if self.gathered.is_empty() {
-            // Most often it is read before the next one comes.
-            self.gathered.reserve_exact(Head::BYTES + message.len());
+        let (len, needed) = (self.gathered.len(), Head::BYTES + message.len());
+        if self.gathered.capacity() - len < needed {
+            // Most often the first is read before the next one comes; where several wait, more are on their way.
+            self.gathered.reserve_exact(needed.max((3 * len).min(GATHERED_BYTES - len)));
         }
         self.gathered.extend_from_slice(&head.encode());
         self.gathered.extend_from_slice(message);

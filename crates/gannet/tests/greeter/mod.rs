@@ -43,7 +43,7 @@ const fn method(path: &'static str, client_streaming: bool, server_streaming: bo
     }
 }
 
-static GREETER: ServiceSpec = ServiceSpec {
+pub(crate) static GREETER: ServiceSpec = ServiceSpec {
     name: "demo.Greeter",
     file: "demo.proto",
     methods: &[

@@ -1,59 +1,19 @@
 //! From a running call to its answer.
 
 use super::{Calls, cut_short};
-use crate::call::Call;
-use crate::driver::Command;
 use crate::registry::Counter;
-use crate::server::dispatch::{self, Dispatch, Ended, FirstPoll};
+use crate::server::dispatch::Ended;
 use crate::server::request::CallHead;
 use crate::server::response::{metadata_too_large, takes_head};
-use crate::server::slot::{Slot, State};
+use crate::server::slot::State;
 use crate::{Answer, CancelReason, Compression, Metadata, Status};
 use gannet_http2::{Connection, StreamKey};
 use std::sync::Arc;
-use std::time::Instant;
 
 /// Messages stay in their outbox while this much of their stream waits in the connection.
 const QUEUED_PER_STREAM_BYTES: usize = 64 * 1024;
 
 impl Calls {
-    /// Runs the handler: its first poll here where the method has earned that, the rest in a task of its own.
-    #[inline]
-    pub(super) fn run(&mut self, http2: &mut Connection, key: StreamKey, route_index: usize, call: Call) {
-        let Some(route) = self.server.routes.get(route_index) else { return };
-        let future = dispatch::run(Arc::clone(&self.server), Arc::clone(&route.service), route.method, call);
-        let longest = self.server.inline_limit_nanos;
-        let dispatch =
-            if self.server.always_spawn { Dispatch::Spawned } else { route.inline.dispatch(longest) };
-        let first = match dispatch {
-            Dispatch::Spawned => FirstPoll::Pending(future),
-            Dispatch::Here => dispatch::first_poll(future),
-            Dispatch::Measured => {
-                let start = Instant::now();
-                let first = dispatch::first_poll(future);
-                route.inline.measured(start, longest);
-                first
-            }
-        };
-        if dispatch != Dispatch::Spawned {
-            route.inline.polled(matches!(first, FirstPoll::Pending(_)));
-        }
-        match first {
-            FirstPoll::Done(ended) => self.finish(http2, key, ended),
-            FirstPoll::Pending(future) => {
-                let mailbox = Arc::clone(&self.mailbox);
-                let task = tokio::spawn(async move {
-                    let ended = dispatch::guarded(future).await;
-                    // Refused only where the connection is gone, and the call with it.
-                    drop(mailbox.command(Command::Ended(key, ended)));
-                });
-                if let Some(Slot { state: State::Running(running), .. }) = self.slots.get_mut(key) {
-                    running.task = Some(task.abort_handle());
-                }
-            }
-        }
-    }
-
     /// The handler has ended: its answer goes out.
     #[inline]
     pub(super) fn finish(&mut self, http2: &mut Connection, key: StreamKey, ended: Ended) {

@@ -6,14 +6,14 @@ use crate::compression::Received;
 use crate::registry::Counter;
 use crate::server::load::ServerLimit;
 use crate::server::request::CallHead;
-use crate::server::slot::{Running, Slot, State};
+use crate::server::slot::{Handler, Running, Slot, State};
 use crate::stream::{Link, Side, StreamFacts, StreamPair};
 use crate::{CancelReason, Code, Compression, Metadata, Status};
 use bytes::Bytes;
 use gannet_core::{Deframer, Prefix};
 use gannet_http2::{Connection, Fields, StreamKey};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Calls {
     pub(super) fn begin_call(
@@ -22,12 +22,12 @@ impl Calls {
         now: Instant,
         key: StreamKey,
         fields: Arc<Fields>,
-        head: CallHead,
+        (head, timeout): (CallHead, Option<Duration>),
         end_stream: bool,
     ) {
         let Some(route) = self.server.routes.get(head.route) else { return };
         let spec = route.spec;
-        let timeout = match self.server.deadlines.timeout(spec.kind(), head.timeout) {
+        let timeout = match self.server.deadlines.timeout(spec.kind(), timeout) {
             Ok(timeout) => timeout,
             Err(status) => {
                 self.tell_refused(spec.path.as_bytes(), &status);
@@ -60,7 +60,7 @@ impl Calls {
         }
         let call = self.call(spec, &head, deadline, fields, Request::Stream, Some(Arc::clone(&pair)));
         let running = Running {
-            task: None,
+            handler: Handler::Away,
             cancellation: call.cancellation(),
             pair: Some(pair),
             deframer,
@@ -77,7 +77,7 @@ impl Calls {
         head: &CallHead,
         key: StreamKey,
     ) -> Arc<StreamPair> {
-        let pair = StreamPair::new(StreamFacts {
+        let facts = StreamFacts {
             spec,
             format: head.format,
             side: Side::Server,
@@ -86,9 +86,8 @@ impl Calls {
             decompression: self.server.decompression(),
             decoded: self.facts.decoded.clone(),
             counted: None,
-        });
-        pair.attach(Link { mailbox: Arc::clone(&self.mailbox), key });
-        pair
+        };
+        StreamPair::attached(facts, Link { mailbox: Arc::clone(&self.mailbox), key })
     }
 
     #[inline]
@@ -161,7 +160,7 @@ impl Calls {
         let call = self.call(spec, &head, deadline, fields, request, pair.clone());
         if let Some(slot) = self.slots.get_mut(key) {
             slot.state = State::Running(Running {
-                task: None,
+                handler: Handler::Away,
                 cancellation: call.cancellation(),
                 pair,
                 deframer: Deframer::new(0),
