@@ -65,6 +65,13 @@ const MODULES: &[Module] = &[
     },
     Module {
         package: "crates/gannet-services",
+        directory: "src/orca/generated",
+        files: &["xds/data/orca/v3/orca_load_report.proto", "xds/service/orca/v3/orca.proto"],
+        options: |generator| generator,
+        descriptors: None,
+    },
+    Module {
+        package: "crates/gannet-services",
         directory: "src/reflection/generated",
         files: &[
             "gannet/reflection/descriptors.proto",

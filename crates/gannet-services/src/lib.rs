@@ -1,5 +1,5 @@
 //! Standard gRPC services, each a module and a feature of the same name: `health` and `reflection`, both on by default,
-//! and `channelz`.
+//! `channelz` and `orca`.
 
 #![forbid(unsafe_code)]
 
@@ -7,5 +7,7 @@
 pub mod channelz;
 #[cfg(feature = "health")]
 pub mod health;
+#[cfg(feature = "orca")]
+pub mod orca;
 #[cfg(feature = "reflection")]
 pub mod reflection;
