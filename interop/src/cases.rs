@@ -2,6 +2,7 @@
 
 mod compression;
 mod misbehaving;
+mod orca;
 mod soak;
 
 pub use soak::Soak;
@@ -34,6 +35,8 @@ pub const CASES: &[&str] = &[
     "cancel_after_begin",
     "cancel_after_first_response",
     "timeout_on_sleeping_server",
+    "orca_per_rpc",
+    "orca_oob",
     "rpc_soak",
     "channel_soak",
 ];
@@ -80,6 +83,8 @@ pub async fn run(case: &str, connect: &(dyn Fn() -> Channel + Sync), soak: &Soak
         "cancel_after_begin" => cancel_after_begin(&client).await,
         "cancel_after_first_response" => cancel_after_first_response(&client).await,
         "timeout_on_sleeping_server" => timeout_on_sleeping_server(&client).await,
+        "orca_per_rpc" => orca::per_rpc(&client).await,
+        "orca_oob" => orca::oob(&channel, &client).await,
         "rpc_soak" => soak.run(&|| channel.clone()).await,
         "channel_soak" => soak.run(connect).await,
         "goaway" => misbehaving::goaway(&client).await,

@@ -2,14 +2,29 @@
 
 use crate::proto::grpc::testing::{
     BoolValue, EchoStatus, Empty, Payload, SimpleRequest, SimpleResponse, StreamingInputCallRequest,
-    StreamingInputCallResponse, StreamingOutputCallRequest, StreamingOutputCallResponse, TestService,
+    StreamingInputCallResponse, StreamingOutputCallRequest, StreamingOutputCallResponse, TestOrcaReport,
+    TestService, TestServiceServer,
 };
-use gannet::{Call, Code, Compression, Receiver, Result, Sender, Status};
+use gannet::{Call, Code, Compression, Receiver, Result, Sender, Server, Status};
+use gannet_services::orca::{CallMetricRecorder, CallReports, OrcaService, ServerMetricRecorder};
 use std::time::Duration;
+use tokio::sync::Mutex;
 
 /// The service that every implementation is tested with.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Interop;
+#[derive(Debug, Default)]
+pub struct Interop {
+    load: ServerMetricRecorder,
+    /// Case `orca_oob`: one client at a time, or they would see each other's load.
+    reporting: Mutex<()>,
+}
+
+/// A server with all that the cases need: the service, and load reports, with each call and apart.
+#[must_use]
+pub fn server() -> Server {
+    let interop = Interop::default();
+    let reports = OrcaService::new(&interop.load).min_report_interval(Duration::from_secs(1));
+    Server::new().add(TestServiceServer::new(interop)).add(reports).intercept(CallReports::new())
+}
 
 /// What `custom_metadata` sends and expects back.
 pub const ECHO_INITIAL: &str = "x-grpc-test-echo-initial";
@@ -38,6 +53,19 @@ fn echo_status(status: Option<&EchoStatus>) -> Result<()> {
     Err(Status::new(code, status.message.clone()))
 }
 
+/// Reports with the call what the request asks for.
+fn report_with(call: &mut Call, report: &TestOrcaReport) {
+    let recorder = CallMetricRecorder::of(call);
+    recorder.record_cpu_utilization(report.cpu_utilization);
+    recorder.record_memory_utilization(report.memory_utilization);
+    for (name, value) in &report.request_cost {
+        recorder.record_request_cost(name, *value);
+    }
+    for (name, value) in &report.utilization {
+        recorder.record_utilization(name, *value);
+    }
+}
+
 /// Ends the call where the request was to come compressed and did not.
 fn check_compressed(expected: Option<&BoolValue>, came: Compression) -> Result<()> {
     if expected.is_some_and(|expected| expected.value) && came == Compression::Identity {
@@ -47,6 +75,13 @@ fn check_compressed(expected: Option<&BoolValue>, came: Compression) -> Result<(
 }
 
 impl Interop {
+    /// Reports apart from calls what the request asks for.
+    fn report(&self, report: &TestOrcaReport) {
+        self.load.set_cpu_utilization(report.cpu_utilization);
+        self.load.set_memory_utilization(report.memory_utilization);
+        self.load.set_all_utilization(report.utilization.iter().map(|(name, value)| (name, *value)));
+    }
+
     /// The call's `grpc-encoding` is gzip; each message is compressed where its parameters ask for it.
     async fn answer(
         request: &StreamingOutputCallRequest,
@@ -73,6 +108,9 @@ impl TestService for Interop {
         check_compressed(request.expect_compressed.as_option(), call.request_compression())?;
         if request.response_compressed.as_option().is_some_and(|compressed| compressed.value) {
             call.set_compression(Compression::Gzip)?;
+        }
+        if let Some(report) = request.orca_per_query_report.as_option() {
+            report_with(call, report);
         }
         Ok(SimpleResponse { payload: payload(request.response_size).into(), ..Default::default() })
     }
@@ -111,7 +149,14 @@ impl TestService for Interop {
     ) -> Result<()> {
         echo_metadata(call)?;
         call.set_compression(Compression::Gzip)?;
+        let mut reporting = None;
         while let Some(request) = requests.next().await? {
+            if let Some(report) = request.orca_oob_report.as_option() {
+                if reporting.is_none() {
+                    reporting = Some(self.reporting.lock().await);
+                }
+                self.report(report);
+            }
             Self::answer(&request, &mut responses).await?;
             echo_status(request.response_status.as_option())?;
         }

@@ -1,10 +1,9 @@
 //! gannet's client and server in all official cases, without the network.
 
-use gannet::{Channel, Server};
+use gannet::Channel;
 use gannet_interop::cases::{self, CASES, MISBEHAVING, Soak};
 use gannet_interop::misbehaving::Misbehaviour;
-use gannet_interop::proto::grpc::testing::TestServiceServer;
-use gannet_interop::service::Interop;
+use gannet_interop::service::server;
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ fn misbehaviours() -> impl Iterator<Item = (&'static str, Misbehaviour)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_case_passes() {
     for case in CASES {
-        let connect = || Channel::to_server(Server::new().add(TestServiceServer::new(Interop)));
+        let connect = || Channel::to_server(server());
         cases::run(case, &connect, &soak()).await.unwrap_or_else(|status| panic!("{case}: {status}"));
     }
 }

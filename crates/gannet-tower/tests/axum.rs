@@ -23,7 +23,7 @@ async fn start() -> (SocketAddr, HttpService) {
 }
 
 async fn start_server(server: Server) -> (SocketAddr, HttpService) {
-    let grpc = HttpService::new(server.add(TestServiceServer::new(Interop))).unwrap();
+    let grpc = HttpService::new(server.add(TestServiceServer::new(Interop::default()))).unwrap();
     let app = Router::new()
         .route("/", get(async || "hello from axum"))
         .route_service("/grpc.testing.TestService/{method}", grpc.clone());

@@ -22,6 +22,17 @@ function echoStatus(request) {
   return status && status.code ? { code: status.code, details: status.message } : null;
 }
 
+/** Reports with the call what the request asks for (gRFC A51). */
+function report(call) {
+  const wanted = call.request.orca_per_query_report;
+  if (!wanted) return;
+  const recorder = call.getMetricsRecorder();
+  recorder.recordCPUUtilizationMetric(wanted.cpu_utilization);
+  recorder.recordMemoryUtilizationMetric(wanted.memory_utilization);
+  for (const [name, value] of Object.entries(wanted.request_cost)) recorder.recordRequestCostMetric(name, value);
+  for (const [name, value] of Object.entries(wanted.utilization)) recorder.recordUtilizationMetric(name, value);
+}
+
 async function answer(call, request) {
   for (const { size, interval_us: interval } of request.response_parameters) {
     if (interval) await new Promise((resolve) => { setTimeout(resolve, interval / 1000); });
@@ -34,6 +45,7 @@ const service = {
   UnaryCall(call, callback) {
     const trailing = echoMetadata(call);
     const status = echoStatus(call.request);
+    report(call);
     if (status) callback({ ...status, metadata: trailing });
     else callback(null, { payload: payload(call.request.response_size) }, trailing);
   },
@@ -67,7 +79,7 @@ const service = {
   },
 };
 
-const server = new grpc.Server();
+const server = new grpc.Server({ 'grpc.server_call_metric_recording': 1 });
 // UnimplementedCall has no handler: that is what its case is about.
 server.addService(testing.TestService.service, service);
 const credentials = tls

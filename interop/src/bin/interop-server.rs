@@ -1,10 +1,8 @@
 //! The interop server: `interop-server --port=10000`, with TLS by `--use_tls=true --tls_cert_file=… --tls_key_file=…`
 //! and for known clients alone by `--tls_client_ca_file=…`. What is no gRPC gets a page.
 
-use gannet::Server;
 use gannet::tls::{Authorities, Identity, ServerTls};
-use gannet_interop::proto::grpc::testing::TestServiceServer;
-use gannet_interop::{flags, page::Page, service::Interop};
+use gannet_interop::{flags, page::Page, service};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,10 +20,8 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), String> {
     let flags = flags::parse(std::env::args().skip(1))?;
     let port = flags.text("port", "10000");
-    let mut server = Server::new()
-        .add(TestServiceServer::new(Interop))
-        .http_handler(Page)
-        .observe(|event| eprintln!("interop-server: {event}"));
+    let mut server =
+        service::server().http_handler(Page).observe(|event| eprintln!("interop-server: {event}"));
     if flags.is_set("use_tls") {
         let file = |name: &str| flags.get(name).ok_or_else(|| format!("--use_tls needs --{name}"));
         let mut tls = ServerTls::new(Identity::files(file("tls_cert_file")?, file("tls_key_file")?));

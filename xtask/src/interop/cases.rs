@@ -21,6 +21,8 @@ pub(super) const CASES: &[&str] = &[
     "cancel_after_begin",
     "cancel_after_first_response",
     "timeout_on_sleeping_server",
+    "orca_per_rpc",
+    "orca_oob",
     "rpc_soak",
     "channel_soak",
 ];
@@ -33,17 +35,16 @@ pub(super) const LEFT_OUT: &[(&str, &str)] = &[
         "they need a cloud account",
     ),
     ("cacheable_unary", "it needs a caching proxy in between, and GET, which PROTOCOL-HTTP2 does not have"),
-    (
-        "orca_per_rpc, orca_oob",
-        "gannet has no load reports (gRFC A51) yet: they are for load-balancing policies that weigh servers",
-    ),
     ("concurrent_large_unary", "the document has it as a TODO, and no peer has it"),
     ("long_lived_channel", "it is rpc_soak with pauses; cargo xtask soak holds channels for longer"),
 ];
 
-/// What a busy machine needs beyond the defaults, which are one second a call and ten for all.
+/// What a case needs beyond the defaults: a busy machine more than one second a call and ten for all; a client that shows
+/// load reports to a load-balancing policy alone, the policy for them that comes with its program.
 pub(super) fn flags(case: &str) -> &'static [&'static str] {
-    if case.ends_with("_soak") {
+    if ORCA.contains(&case) {
+        &[r#"--service_config_json={"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}"#]
+    } else if case.ends_with("_soak") {
         &[
             "--soak_iterations=20",
             "--soak_per_iteration_max_acceptable_latency_ms=5000",
@@ -69,6 +70,7 @@ struct Missing {
 }
 
 const CLIENT_COMPRESSED: &[&str] = &["client_compressed_unary", "client_compressed_streaming"];
+const ORCA: &[&str] = &["orca_per_rpc", "orca_oob"];
 const SERVER_COMPRESSED: &[&str] = &["server_compressed_unary", "server_compressed_streaming"];
 
 const MISSING: &[Missing] = &[
@@ -118,6 +120,30 @@ const MISSING: &[Missing] = &[
         role: Role::Server,
         cases: CLIENT_COMPRESSED,
         reason: "its API does not tell a server whether a message came compressed",
+    },
+    Missing {
+        peer: "grpcio",
+        role: Role::Client,
+        cases: ORCA,
+        reason: "its API has no load reports (gRFC A51)",
+    },
+    Missing {
+        peer: "grpcio",
+        role: Role::Server,
+        cases: ORCA,
+        reason: "its API has no load reports (gRFC A51)",
+    },
+    Missing {
+        peer: "grpc-js",
+        role: Role::Client,
+        cases: ORCA,
+        reason: "its API shows load reports to experimental load-balancing policies alone",
+    },
+    Missing {
+        peer: "grpc-js",
+        role: Role::Server,
+        cases: &["orca_oob"],
+        reason: "its ServerMetricRecorder has no memory utilization",
     },
     Missing {
         peer: "grpc-js",
