@@ -2,6 +2,7 @@
 
 use crate::code::Code;
 use crate::detail::{AnyDetail, Detail};
+use crate::failure::{Failure, Phase};
 use crate::metadata::Metadata;
 use std::borrow::Cow;
 use std::error::Error;
@@ -34,6 +35,8 @@ struct Inner {
     details: Vec<AnyDetail>,
     metadata: Metadata,
     source: Option<Arc<dyn Error + Send + Sync>>,
+    /// Of a client's call that no server has ended.
+    failure: Option<Box<Failure>>,
 }
 
 impl Status {
@@ -46,6 +49,7 @@ impl Status {
             details: Vec::new(),
             metadata: Metadata::new(),
             source: None,
+            failure: None,
         }))
     }
 
@@ -82,6 +86,25 @@ impl Status {
     /// The metadata, to change it.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.0.metadata
+    }
+
+    /// Where a call failed that gannet's client ended itself; `None` where the status is a server's, or a program's own.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.0.failure.as_deref()
+    }
+
+    /// The phase in which gannet's client ended the call itself; as [`Status::failure`].
+    #[must_use]
+    pub fn phase(&self) -> Option<Phase> {
+        self.failure().map(Failure::phase)
+    }
+
+    /// Says where the call failed. It stays in this process, as the source does: it never goes over the wire.
+    #[must_use]
+    pub fn with_failure(mut self, failure: Failure) -> Self {
+        self.0.failure = Some(Box::new(failure));
+        self
     }
 
     /// Sets the message.
@@ -229,6 +252,9 @@ impl fmt::Debug for Status {
         }
         if let Some(source) = &self.0.source {
             debug.field("source", source);
+        }
+        if let Some(failure) = &self.0.failure {
+            debug.field("failure", failure);
         }
         debug.finish()
     }

@@ -5,6 +5,7 @@ mod call;
 mod channel;
 mod connect;
 mod connection;
+mod failures;
 mod streaming;
 mod unary;
 

@@ -37,8 +37,8 @@ pub use codec::Buffa;
 pub use codec::{Codec, Messages, Reply};
 pub use compression::Compression;
 pub use gannet_core::{
-    AnyDetail, BackoffConfig, Code, DEFAULT_MESSAGE_LIMIT_BYTES, Detail, Format, Idempotency,
-    InvalidMetadata, InvalidTarget, Kind, Metadata, MetadataEntry, MetadataIter, MethodSpec, Result,
+    AnyDetail, BackoffConfig, Code, DEFAULT_MESSAGE_LIMIT_BYTES, Detail, Failure, Format, Idempotency,
+    InvalidMetadata, InvalidTarget, Kind, Metadata, MetadataEntry, MetadataIter, MethodSpec, Phase, Result,
     ResultExt, ServiceSpec, Status, Target,
 };
 pub use gannet_http2::{Config as Http2Config, Fields, Limit as Http2Limit, Name, Output};

@@ -13,8 +13,8 @@ mod greeter;
 use certificates::{Authority, Pair};
 use gannet::tls::{Authorities, ClientTls, Identity, IdentityPem, ServerTls, TlsVersion, rustls};
 use gannet::{
-    Answer, BoxFuture, Call, Channel, ListenAddress, PeerAddress, Registry, Result, Server, ServerEvent,
-    ServerHandle, Service, ServiceSpec,
+    Answer, BoxFuture, Call, Channel, ListenAddress, PeerAddress, Phase, Registry, Result, Server,
+    ServerEvent, ServerHandle, Service, ServiceSpec,
 };
 use greeter::{GreeterClient, GreeterServer, HELLO, Plain, hello};
 use rustls::pki_types::CertificateDer;
@@ -425,9 +425,13 @@ async fn mistakes_in_a_handshake_are_told_at_both_ends() {
     ];
     for (name, server_tls, client_tls, at_client, at_server) in rows {
         let mut server = start(server_tls).await;
+        let phase = if client_tls.is_some() { Phase::Tls } else { Phase::Connect };
         let channel = server.channel(client_tls);
         let error = GreeterClient::new(channel).greet(hello("you")).await.expect_err(name);
         assert_eq!(error.code(), gannet::Code::Unavailable, "{name}");
+        let failure = error.failure().unwrap_or_else(|| panic!("{name}: no phase"));
+        assert_eq!((failure.phase(), failure.attempts()), (phase, 0), "{name}");
+        assert_eq!(failure.peer(), Some(server.address.to_string().as_str()), "{name}");
         assert!(error.message().contains(at_client), "{name}, client: {}", error.message());
         assert!(error.message().contains(&server.address.to_string()), "{name}: whom? {}", error.message());
         let event = server.event().await;

@@ -4,7 +4,7 @@
 
 mod greeter;
 
-use gannet::{Channel, Code};
+use gannet::{Channel, Code, Phase};
 use gannet_http2::{Config, Connection, ErrorCode, Event, Fields, Name, Output};
 use greeter::{GreeterClient, Hello, hello};
 use std::sync::Arc;
@@ -144,4 +144,9 @@ async fn a_server_that_refuses_for_ever_is_unavailable() {
     let (client, seen) = server(Refusal::Reset, u32::MAX).await;
     assert_eq!(all_four(&client).await, [const { Err(Code::Unavailable) }; 4]);
     assert!(seen.load(Ordering::Relaxed) <= 20, "{seen:?}");
+    // No server has seen it, however often it was sent.
+    let status = client.greet(hello("you")).await.unwrap_err();
+    let failure = status.failure().unwrap();
+    assert_eq!((failure.phase(), failure.attempts()), (Phase::Send, 5));
+    assert!(failure.peer().is_some_and(|peer| peer.starts_with("127.0.0.1:")));
 }

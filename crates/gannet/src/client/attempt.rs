@@ -1,6 +1,7 @@
 //! One attempt of a call: a stream on one connection. The call itself may outlive it.
 
 use super::call::CallState;
+use super::failures::after_attempts;
 use crate::compression::{Encodings, Received};
 use crate::stream::StreamPair;
 use crate::{Metadata, Result, Status};
@@ -32,6 +33,7 @@ impl Attempt {
 
     /// Ends the call without a stream.
     pub(super) fn fail(self, status: Status) {
+        let status = after_attempts(status, self.state.number);
         if let Some(pair) = &self.state.pair {
             pair.end(Err(status.clone()));
         }
@@ -45,6 +47,8 @@ pub(crate) struct AttemptState {
     progress: Mutex<Progress>,
     /// Where messages come and go; `None` for a call with one message each way.
     pub(crate) pair: Option<Arc<StreamPair>>,
+    /// The how manieth of its call, from 1.
+    pub(super) number: u32,
 }
 
 #[derive(Default)]
@@ -73,8 +77,8 @@ pub(crate) struct Ended {
 }
 
 impl AttemptState {
-    pub(crate) fn new(pair: Option<Arc<StreamPair>>) -> Arc<Self> {
-        Arc::new(Self { progress: Mutex::default(), pair })
+    pub(super) fn new(pair: Option<Arc<StreamPair>>, number: u32) -> Arc<Self> {
+        Arc::new(Self { progress: Mutex::default(), pair, number })
     }
 
     /// The connection has opened the stream. `false` where the caller has given up meanwhile.
@@ -113,6 +117,7 @@ impl AttemptState {
 
     /// No server has seen the attempt: whoever has the call tries it again.
     pub(super) fn unprocessed(&self, again: Option<Box<CallState>>, status: Status) {
+        let status = after_attempts(status, self.number);
         match (&self.pair, again) {
             (Some(pair), Some(call)) => call.try_again(Arc::clone(pair), status.clone()),
             (Some(pair), None) => pair.end(Err(status.clone())),

@@ -2,10 +2,11 @@
 
 use super::attempt::{Attempt, AttemptState, Ended};
 use super::channel::{Channel, Waiting};
+use super::failures::after_attempts;
 use crate::compression::Outgoing;
 use crate::driver::{Command, Mailbox, clock};
 use crate::stream::StreamPair;
-use crate::{CallContext, Compression, Format, Metadata, MethodSpec, Result, Status};
+use crate::{CallContext, Compression, Failure, Format, Metadata, MethodSpec, Phase, Result, Status};
 use bytes::Bytes;
 use gannet_core::format_timeout;
 use gannet_http2::{Fields, Name};
@@ -122,14 +123,15 @@ impl CallState {
     }
 
     fn attempt(&mut self, pair: Option<Arc<StreamPair>>) -> Result<Attempt> {
+        let fields = self.head(clock::now())?;
         self.attempts += 1;
         Ok(Attempt {
-            fields: self.head(clock::now())?,
+            fields,
             body: self.body.clone(),
             deadline: self.deadline,
             max_decoded_message: self.channel.settings().max_decoded_message,
             accepts: self.channel.compression().accepted,
-            state: AttemptState::new(pair),
+            state: AttemptState::new(pair, self.attempts),
             again: None,
         })
     }
@@ -156,15 +158,30 @@ impl CallState {
     pub(super) async fn pick(&self) -> Result<Arc<Mailbox>> {
         let waiting = if self.wait_for_ready { Waiting::UntilReady } else { Waiting::UntilFailed };
         let pick = self.channel.pick(waiting);
-        let Some(deadline) = self.deadline else { return pick.await };
-        tokio::time::timeout_at(deadline.into(), pick).await.unwrap_or_else(|_| {
-            let cause =
-                self.channel.last_error().map(|error| format!("; the last connection error: {error}"));
-            Err(Status::deadline_exceeded(format!(
-                "the deadline passed while the call waited for a connection to {}{}",
-                self.channel.target_text(),
-                cause.unwrap_or_default(),
-            )))
+        let picked = match self.deadline {
+            None => pick.await,
+            Some(deadline) => {
+                let picked = tokio::time::timeout_at(deadline.into(), pick).await;
+                picked.unwrap_or_else(|_| Err(self.waited_for_connection()))
+            }
+        };
+        picked.map_err(|status| after_attempts(status, self.attempts))
+    }
+
+    /// The deadline has passed, and there is no connection: what the last attempt to make one failed with says why.
+    fn waited_for_connection(&self) -> Status {
+        let last = self.channel.last_error();
+        let cause = last.as_ref().map(|error| format!("; the last connection error: {error}"));
+        let status = Status::deadline_exceeded(format!(
+            "the deadline passed while the call waited for a connection to {}{}",
+            self.channel.target_text(),
+            cause.unwrap_or_default(),
+        ));
+        let known = last.as_ref().and_then(Status::failure).cloned();
+        let failure = known.unwrap_or(Failure::new(Phase::Connect));
+        status.with_failure(match last {
+            Some(error) => failure.with_connection_error(error),
+            None => failure,
         })
     }
 
@@ -179,7 +196,9 @@ impl CallState {
         if let Some(deadline) = self.deadline {
             let left = deadline.saturating_duration_since(now);
             if left.is_zero() {
-                return Err(Status::deadline_exceeded("the deadline passed before the call was sent"));
+                let failure = Failure::new(Phase::Send).with_attempts(self.attempts);
+                let status = Status::deadline_exceeded("the deadline passed before the call was sent");
+                return Err(status.with_failure(failure));
             }
             fields.push(Name::GrpcTimeout, format_timeout(left).as_bytes());
         }
@@ -202,7 +221,8 @@ fn send(channel: &Channel, mailbox: &Arc<Mailbox>, attempt: Attempt) {
     if let Err(Command::Open(attempt)) = mailbox.command(Command::Open(Box::new(attempt))) {
         // A connection that was lost between its first SETTINGS and its readiness has not retired itself.
         channel.retire(mailbox);
-        attempt.unprocessed(Status::unavailable("the connection was lost before the call was sent"));
+        let status = Status::unavailable("the connection was lost before the call was sent");
+        attempt.unprocessed(status.with_failure(Failure::new(Phase::Send)));
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::channel::Channel;
 use super::connection::ClientConnection;
+use super::failures::in_phase;
 use crate::call::ConnectionFacts;
 use crate::driver::{Mailbox, Socket, clock};
 use crate::server::ServerShared;
 #[cfg(feature = "tls")]
 use crate::tls::TlsConnector;
-use crate::{Peer, PeerAddress, Result, Status, Target};
+use crate::{Failure, Peer, PeerAddress, Phase, Result, Status, Target};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -62,9 +63,10 @@ impl Connector {
     /// One attempt: the target's addresses in turn, until the deadline.
     pub(super) async fn connect(&self, channel: &Channel, deadline: Instant) -> Result<Arc<Mailbox>> {
         let attempt = self.attempt(channel);
-        tokio::time::timeout_at(deadline.into(), attempt)
-            .await
-            .unwrap_or_else(|_| Err(Status::unavailable(format!("connecting to {self} took too long"))))
+        tokio::time::timeout_at(deadline.into(), attempt).await.unwrap_or_else(|_| {
+            let status = Status::unavailable(format!("connecting to {self} took too long"));
+            Err(status.with_failure(Failure::new(Phase::Connect)))
+        })
     }
 
     async fn attempt(&self, channel: &Channel) -> Result<Arc<Mailbox>> {
@@ -76,14 +78,15 @@ impl Connector {
                 self.start(Socket::Pipe(ours), channel, PeerAddress::InProcess).await
             }
             Dial::Target(Target::Unix(path)) => {
-                let socket =
-                    UnixStream::connect(path).await.map_err(|error| failed(&path.display(), error))?;
                 let address = PeerAddress::Unix(Some(path.to_string_lossy().as_ref().into()));
+                let socket = UnixStream::connect(path)
+                    .await
+                    .map_err(|error| failed(&path.display(), &address, error))?;
                 self.start(Socket::Unix(socket), channel, address).await
             }
             Dial::Target(Target::UnixAbstract(name)) => {
-                let socket = connect_abstract(name).map_err(|error| failed(&name, error))?;
                 let address = PeerAddress::Unix(Some(format!("@{name}").into()));
+                let socket = connect_abstract(name).map_err(|error| failed(&name, &address, error))?;
                 self.start(Socket::Unix(socket), channel, address).await
             }
             Dial::Target(Target::Ip(addresses)) => self.connect_tcp(channel, addresses).await,
@@ -94,6 +97,7 @@ impl Connector {
                     .map_err(|error| {
                         Status::unavailable(format!("the name {host} could not be resolved: {error}"))
                             .with_source(error)
+                            .with_failure(Failure::new(Phase::Resolve))
                     })?
                     .collect();
                 self.connect_tcp(channel, &addresses).await
@@ -104,7 +108,8 @@ impl Connector {
 
     /// The addresses in turn, until one has a server that speaks gRPC.
     async fn connect_tcp(&self, channel: &Channel, addresses: &[SocketAddr]) -> Result<Arc<Mailbox>> {
-        let mut last = Status::unavailable(format!("the name of {self} has no addresses"));
+        let mut last = Status::unavailable(format!("the name of {self} has no addresses"))
+            .with_failure(Failure::new(Phase::Resolve));
         for address in addresses {
             match self.connect_address(channel, *address).await {
                 Ok(mailbox) => return Ok(mailbox),
@@ -115,9 +120,10 @@ impl Connector {
     }
 
     async fn connect_address(&self, channel: &Channel, address: SocketAddr) -> Result<Arc<Mailbox>> {
-        let socket = TcpStream::connect(address).await.map_err(|error| failed(&address, error))?;
+        let failed = |error| failed(&address, &PeerAddress::Tcp(address), error);
+        let socket = TcpStream::connect(address).await.map_err(failed)?;
         // Without it the end of a small request waits for the acknowledgement of its beginning.
-        socket.set_nodelay(true).map_err(|error| failed(&address, error))?;
+        socket.set_nodelay(true).map_err(failed)?;
         let socket = Socket::Tcp(socket);
         if let Some(keepalive) = channel.keepalive() {
             socket.set_user_timeout(keepalive.timeout);
@@ -145,7 +151,8 @@ impl Connector {
         );
         tokio::spawn(connection);
         let lost = || Err(Status::unavailable(format!("the connection to {peer} was lost")));
-        settled.await.unwrap_or_else(|_| lost())?;
+        let settled = settled.await.unwrap_or_else(|_| lost());
+        settled.map_err(|status| in_phase(status, Phase::Connect, &peer))?;
         Ok(mailbox)
     }
 
@@ -154,8 +161,10 @@ impl Connector {
         let Some(tls) = &self.tls else { return Ok((socket, peer)) };
         match tls.connect(socket).await {
             Ok((socket, session)) => Ok((socket, peer.with_tls(session))),
-            Err(error) => Err(Status::unavailable(format!("connecting to {peer} by TLS failed: {error}"))
-                .with_source(error)),
+            Err(error) => {
+                let status = Status::unavailable(format!("connecting to {peer} by TLS failed: {error}"));
+                Err(in_phase(status.with_source(error), Phase::Tls, &peer))
+            }
         }
     }
 
@@ -165,8 +174,11 @@ impl Connector {
     }
 }
 
-fn failed(address: &dyn fmt::Display, error: std::io::Error) -> Status {
-    Status::unavailable(format!("connecting to {address} failed: {error}")).with_source(error)
+fn failed(address: &dyn fmt::Display, peer: &PeerAddress, error: std::io::Error) -> Status {
+    let failure = Failure::new(Phase::Connect).with_peer(peer.to_string());
+    Status::unavailable(format!("connecting to {address} failed: {error}"))
+        .with_source(error)
+        .with_failure(failure)
 }
 
 fn connect_abstract(name: &str) -> std::io::Result<UnixStream> {

@@ -5,10 +5,11 @@ mod responses;
 mod slot;
 
 use super::channel::Channel;
+use super::failures::{in_phase, moved_to};
 use crate::call::ConnectionFacts;
 use crate::driver::{Command, Io, Mail, Mailbox, Reading, Transport, Upkeep, UpkeepAction, clock};
 use crate::registry::{Counter, SocketEntry};
-use crate::{Metadata, Result, Status};
+use crate::{Metadata, Phase, Result, Status};
 use attempts::Attempts;
 use gannet_core::LifetimeConfig;
 use gannet_http2::Connection;
@@ -117,9 +118,21 @@ impl<S: Io> ClientConnection<S> {
 
     fn lost(&mut self, error: &std::io::Error) {
         let peer = &self.attempts.facts.peer;
+        let status = Status::unavailable(format!("the connection to {peer} was lost: {}", explain(error)));
         self.attempts.error =
-            Some(Status::unavailable(format!("the connection to {peer} was lost: {}", explain(error))));
+            Some(if is_of_tls(error) { in_phase(status, Phase::Tls, peer) } else { status });
     }
+}
+
+/// With TLS 1.3 a server refuses a client's certificate after the client's handshake is over.
+#[cfg(feature = "tls")]
+fn is_of_tls(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+}
+
+#[cfg(not(feature = "tls"))]
+fn is_of_tls(_: &std::io::Error) -> bool {
+    false
 }
 
 #[cfg(feature = "tls")]
@@ -211,12 +224,12 @@ impl<S> Drop for ClientConnection<S> {
             _ => None,
         });
         for attempt in unsent.chain(attempts.waiting.drain(..)) {
-            attempt.unprocessed(error.clone());
+            attempt.unprocessed(moved_to(&error, Phase::Send, peer));
         }
         for slot in attempts.slots.iter_mut().filter_map(Option::take) {
             attempts.counts[Counter::StreamsFailed] += 1;
             attempts.counts.call_ended(false);
-            slot.end(Err(error.clone()), Metadata::default());
+            slot.end(Err(moved_to(&error, Phase::Wait, peer)), Metadata::default());
         }
         if let Some(entry) = &self.entry {
             entry.show(&attempts.counts, self.now);

@@ -4,10 +4,11 @@ use super::slot::Slot;
 use crate::call::ConnectionFacts;
 use crate::client::attempt::Attempt;
 use crate::client::channel::{Channel, WeakChannel};
+use crate::client::failures::in_phase;
 use crate::driver::{Command, Mailbox};
 use crate::registry::{Counter, Counts};
 use crate::stream::Link;
-use crate::{Compression, Metadata, Output, Result, Status};
+use crate::{Compression, Metadata, Output, Phase, Result, Status};
 use gannet_core::{Deframer, Wheel};
 use gannet_http2::{Connection, ErrorCode, Event, OpenError, StreamKey};
 use std::collections::VecDeque;
@@ -91,6 +92,17 @@ impl Attempts {
         self.end(key, Err(status), Metadata::default());
     }
 
+    /// As [`Attempts::give_up`], for a call that its server has failed.
+    pub(super) fn fail(&mut self, http2: &mut Connection, key: StreamKey, status: Status) {
+        let status = self.failed(Phase::Wait, status);
+        self.give_up(http2, key, status);
+    }
+
+    /// A status that this end has made.
+    pub(super) fn failed(&self, phase: Phase, status: Status) -> Status {
+        in_phase(status, phase, &self.facts.peer)
+    }
+
     pub(super) fn command(&mut self, http2: &mut Connection, now: Instant, command: Command) {
         match command {
             Command::Open(attempt) => self.open(http2, now, attempt),
@@ -123,7 +135,7 @@ impl Attempts {
             return None;
         }
         if attempt.deadline.is_some_and(|at| at <= now) {
-            attempt.fail(waited_too_long());
+            attempt.fail(self.failed(Phase::Queue, waited_too_long()));
             return None;
         }
         match http2.open(&attempt.fields, false) {
@@ -132,11 +144,13 @@ impl Attempts {
             Err(error @ OpenError::FieldsTooLarge) => {
                 let text =
                     "the call's metadata is larger than the server takes (SETTINGS_MAX_HEADER_LIST_SIZE)";
-                attempt.fail(Status::resource_exhausted(text).with_source(error));
+                let status = Status::resource_exhausted(text).with_source(error);
+                attempt.fail(self.failed(Phase::Send, status));
             }
             Err(error) => {
                 self.retire();
-                attempt.unprocessed(Status::unavailable(error.to_string()).with_source(error));
+                let status = Status::unavailable(error.to_string()).with_source(error);
+                attempt.unprocessed(self.failed(Phase::Send, status));
             }
         }
         None
@@ -158,7 +172,11 @@ impl Attempts {
         }
         let is_late = |attempt: &Attempt| attempt.deadline.is_some_and(|at| at <= now);
         for attempt in std::mem::take(&mut self.waiting) {
-            if is_late(&attempt) { attempt.fail(waited_too_long()) } else { self.waiting.push_back(attempt) }
+            if is_late(&attempt) {
+                attempt.fail(self.failed(Phase::Queue, waited_too_long()));
+            } else {
+                self.waiting.push_back(attempt);
+            }
         }
         self.waiting_until = self.waiting.iter().filter_map(|attempt| attempt.deadline).min();
     }
@@ -230,7 +248,7 @@ impl Attempts {
                 }
                 for attempt in std::mem::take(&mut self.waiting) {
                     let status = Status::unavailable("the server takes no more calls on this connection");
-                    attempt.unprocessed(status);
+                    attempt.unprocessed(self.failed(Phase::Queue, status));
                 }
             }
             Event::Closed { error } => {
@@ -267,7 +285,7 @@ impl Attempts {
                 let peer = self.facts.peer.clone();
                 let status =
                     Status::deadline_exceeded(format!("the deadline passed while {peer} worked on the call"));
-                self.give_up(http2, key, status);
+                self.fail(http2, key, status);
             }
         }
     }

@@ -4,10 +4,10 @@ use super::attempts::Attempts;
 use crate::compression::Received;
 use crate::registry::Counter;
 use crate::stream::COPIED_BELOW_BYTES;
-use crate::{Code, Metadata, Status};
+use crate::{Code, Metadata, Phase, Status};
 use bytes::Bytes;
 use gannet_core::{Prefix, check_response_headers, outcome_from_trailers};
-use gannet_http2::{Connection, ErrorCode, Fields, Initiator, StreamKey};
+use gannet_http2::{Connection, ErrorCode, Fields, Initiator, Name, StreamKey};
 use std::sync::Arc;
 
 /// Messages stay in their outbox while this much of their stream waits in the connection.
@@ -26,11 +26,12 @@ impl Attempts {
             return self.trailers(http2, key, &fields);
         }
         if let Err(status) = check_response_headers(&fields) {
+            let status = self.of_fields(&fields, status);
             return self.give_up(http2, key, status);
         }
         let Some(slot) = self.get(key) else { return };
         if let Err(status) = slot.accept_encoding(&fields) {
-            return self.give_up(http2, key, status);
+            return self.fail(http2, key, status);
         }
         let headers = Metadata::from(fields);
         match &slot.state.pair {
@@ -46,10 +47,22 @@ impl Attempts {
 
     pub(super) fn trailers(&mut self, http2: &mut Connection, key: StreamKey, fields: &Arc<Fields>) {
         let Some(slot) = self.get(key) else { return };
-        let result = outcome_from_trailers(fields).and_then(|()| slot.deframer.finish());
+        let whole = slot.deframer.finish();
+        let result = match outcome_from_trailers(fields) {
+            Ok(()) => whole.map_err(|status| self.failed(Phase::Wait, status)),
+            Err(status) => Err(self.of_fields(fields, status)),
+        };
         self.end_whole(key, result, Metadata::from(Arc::clone(fields)));
         // PROTOCOL-HTTP2, "Early Server Closure": where our side is still open. The key of a whole stream is dead.
         http2.reset(key, ErrorCode::NO_ERROR);
+    }
+
+    /// What a server says by `grpc-status` is its own; all else is what this end makes of its fields.
+    fn of_fields(&self, fields: &Fields, status: Status) -> Status {
+        match fields.get(Name::GrpcStatus) {
+            Some(_) => status,
+            None => self.failed(Phase::Wait, status),
+        }
     }
 
     pub(super) fn data(&mut self, http2: &mut Connection, key: StreamKey, data: Bytes, end_stream: bool) {
@@ -77,13 +90,13 @@ impl Attempts {
             }
         };
         if let Some(status) = broken {
-            return self.give_up(http2, key, status);
+            return self.fail(http2, key, status);
         }
         if end_stream {
             let status = slot.deframer.finish().err();
             let status =
                 status.unwrap_or_else(|| Status::internal("the server ended the stream without a status"));
-            self.end_whole(key, Err(status), Metadata::default());
+            self.end_whole(key, Err(self.failed(Phase::Wait, status)), Metadata::default());
             return http2.reset(key, ErrorCode::NO_ERROR);
         }
         slot.deframer.detach(COPIED_BELOW_BYTES);
@@ -119,9 +132,9 @@ impl Attempts {
             }
         };
         if unprocessed {
-            return slot.state.unprocessed(slot.again, status);
+            return slot.state.unprocessed(slot.again, self.failed(Phase::Send, status));
         }
-        slot.end(Err(status), Metadata::default());
+        slot.end(Err(self.failed(Phase::Wait, status)), Metadata::default());
     }
 
     /// A stream has news in its outbox or inbox, or room in the connection.

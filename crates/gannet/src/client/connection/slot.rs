@@ -2,9 +2,10 @@
 
 use crate::client::attempt::{AttemptState, Ended, Outcome};
 use crate::client::call::CallState;
+use crate::client::failures::after_attempts;
 use crate::compression::{Encodings, Received, unknown_encoding};
 use crate::driver::clock;
-use crate::{Code, Compression, Metadata, Result, Status};
+use crate::{Code, Compression, Failure, Metadata, Phase, Result, Status};
 use gannet_core::{Deframer, TimerKey};
 use gannet_http2::{Fields, Name, StreamKey};
 use std::sync::Arc;
@@ -43,6 +44,7 @@ impl Slot {
         let late = status.code() == Code::Cancelled && self.deadline.is_some_and(|at| at <= clock::now());
         if late {
             Status::deadline_exceeded("the deadline passed while the server worked on the call")
+                .with_failure(Failure::new(Phase::Wait))
         } else {
             status
         }
@@ -50,7 +52,8 @@ impl Slot {
 
     /// The attempt is over.
     pub(super) fn end(self, result: Result<()>, trailers: Metadata) {
-        let result = result.map_err(|status| self.not_cancelled_but_late(status));
+        let result =
+            result.map_err(|status| after_attempts(self.not_cancelled_but_late(status), self.state.number));
         if let Some(pair) = &self.state.pair {
             pair.inbox.set_trailers(trailers.clone());
             pair.end(result.clone());
@@ -58,7 +61,11 @@ impl Slot {
         let headers = self.headers.unwrap_or_default();
         let result = match (result, self.message) {
             (Ok(()), Some(message)) => Ok(message),
-            (Ok(()), None) => Err(Status::unimplemented("the server ended the call without an answer")),
+            (Ok(()), None) => {
+                let failure = Failure::new(Phase::Wait).with_attempts(self.state.number);
+                let status = Status::unimplemented("the server ended the call without an answer");
+                Err(status.with_failure(failure))
+            }
             (Err(status), _) => Err(status),
         };
         self.state.end(Outcome::Ended(Ended { headers, trailers, result: Some(result) }));
