@@ -1,7 +1,8 @@
 //! gannet server of proto/echo.proto.
 //!
-//! usage: gannet_server ADDR [mt [MICROS] | tls CERTIFICATE KEY]
+//! usage: gannet_server ADDR [mt [MICROS] | tls CERTIFICATE KEY | observed]
 //!   mt: multi-threaded runtime; MICROS: Unary computes for so long before it answers.
+//!   observed: each call is logged as a line of text and counted for Prometheus.
 
 mod proto {
     gannet::include_protos!();
@@ -97,7 +98,7 @@ fn main() {
     builder.enable_all().build().unwrap().block_on(async move {
         let users = Users { stored: stored_users(), micros };
         let server = gannet::Server::new().add(EchoServer::new(users)).http2(http2);
-        with_tls(server, &args).serve(&args[1]).await.unwrap()
+        with_tls(observed(server, &args), &args).serve(&args[1]).await.unwrap()
     });
 }
 
@@ -112,5 +113,36 @@ fn with_tls(server: gannet::Server, args: &[String]) -> gannet::Server {
 
 #[cfg(not(feature = "tls"))]
 fn with_tls(server: gannet::Server, _: &[String]) -> gannet::Server {
+    server
+}
+
+#[cfg(feature = "observed")]
+fn observed(server: gannet::Server, args: &[String]) -> gannet::Server {
+    use gannet_telemetry::{LATENCY_BUCKETS_SECONDS, Log, SIZE_BUCKETS_BYTES, ServerMetrics};
+    use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+    if args.get(2).is_none_or(|arg| arg != "observed") {
+        return server;
+    }
+    // The lines are made, and go nowhere: what a file or a pipe takes is the system's.
+    tracing_subscriber::fmt().with_writer(std::io::sink).init();
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("duration".to_owned()), LATENCY_BUCKETS_SECONDS)
+        .and_then(|b| b.set_buckets_for_metric(Matcher::Suffix("size".to_owned()), SIZE_BUCKETS_BYTES))
+        .unwrap()
+        .build_recorder();
+    // What is recorded waits until somebody fetches the page, or this is done.
+    let page = recorder.handle();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+            page.run_upkeep();
+        }
+    });
+    let metrics = ServerMetrics::with_recorder(std::sync::Arc::new(recorder));
+    server.intercept(metrics).intercept(Log::new().as_text())
+}
+
+#[cfg(not(feature = "observed"))]
+fn observed(server: gannet::Server, _: &[String]) -> gannet::Server {
     server
 }

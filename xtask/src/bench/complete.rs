@@ -1,7 +1,7 @@
 //! The bench itself: rows measured in interleaved rounds, and the report of all of them.
 
 use super::measure::{check_tools, fits, measure};
-use super::peers::{H2LOAD, Peer, build, build_with_tls};
+use super::peers::{H2LOAD, Peer, UNOBSERVED, build, build_observed, build_with_tls};
 use super::rows::{ROWS, Row, named};
 use super::scaling::{self, Scaling};
 use super::store::{Runs, Store, commit, median};
@@ -25,6 +25,7 @@ pub(super) fn all(all_peers: bool) -> Result<(), String> {
     check_tools()?;
     let peers = build(all_peers)?;
     build_with_tls()?;
+    build_observed()?;
     let store = Store::open()?;
     let mut measured: Vec<(&Row, Runs)> = Vec::new();
     for row in ROWS {
@@ -72,6 +73,9 @@ pub(super) fn one(name: &str, all_peers: bool) -> Result<(), String> {
     if rows.iter().any(|row| row.tls) {
         build_with_tls()?;
     }
+    if rows.iter().any(|row| row.observed) {
+        build_observed()?;
+    }
     let measured: Result<Vec<_>, String> =
         rows.into_iter().map(|row| Ok((row, measure_row(row, &peers)?))).collect();
     let measured = measured?;
@@ -93,7 +97,8 @@ fn table(name: &str, peers: &[&Peer]) -> Result<String, String> {
 
 /// Interleaved rounds: what disturbs the machine for a while disturbs all peers alike.
 fn measure_row(row: &Row, peers: &[&Peer]) -> Result<Runs, String> {
-    let peers: Vec<&Peer> = peers.iter().copied().chain([&H2LOAD]).filter(|peer| fits(row, peer)).collect();
+    let peers = peers.iter().copied().chain([&H2LOAD, &UNOBSERVED]);
+    let peers: Vec<&Peer> = peers.filter(|peer| fits(row, peer)).collect();
     let mut runs: Runs = peers.iter().map(|peer| (peer.name.to_owned(), Vec::new())).collect();
     for round in 1..=ROUNDS {
         for (place, peer) in peers.iter().enumerate() {

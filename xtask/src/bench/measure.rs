@@ -1,6 +1,6 @@
 //! One run of one row on one peer.
 
-use super::peers::{Peer, program, tls_program};
+use super::peers::{Peer, UNOBSERVED, observed_program, program, tls_program};
 use super::rows::{Row, Side, Work};
 use crate::process::{Server, free_address, output, root, run};
 use std::net::SocketAddr;
@@ -27,7 +27,11 @@ pub(super) fn measure(row: &Row, peer: &Peer) -> Result<Measured, String> {
         (Work::Unary { connections, streams }, _) => {
             let items = row.items * if streams > 1 { peer.speed } else { 1 };
             let address = free_address()?;
-            let server = if row.tls { start_with_tls(peer, address)? } else { start(peer.server, address)? };
+            let server = match row {
+                Row { tls: true, .. } => start_with_tls(peer, address)?,
+                Row { observed: true, .. } => start_observed(peer, address)?,
+                _ => start(peer.server, address)?,
+            };
             let load = H2load { connections, streams, cpu: load_cpu, tls: row.tls };
             server_cpu(&server, items, |items| load.run(address, items))
         }
@@ -61,6 +65,8 @@ pub(super) fn measure(row: &Row, peer: &Peer) -> Result<Measured, String> {
 pub(super) fn fits(row: &Row, peer: &Peer) -> bool {
     match row.work {
         _ if row.tls => matches!(peer.name, "gannet" | "tonic"),
+        _ if row.observed => ["gannet", UNOBSERVED.name].contains(&peer.name),
+        _ if peer.name == UNOBSERVED.name => false,
         Work::Unary { .. } => !peer.server.is_empty(),
         Work::Stream { .. } => peer.streams,
         Work::Calls { .. } => row.side == Side::Client && (peer.client.is_some() || peer.server.is_empty()),
@@ -89,6 +95,16 @@ fn start_with_tls(peer: &Peer, address: SocketAddr) -> Result<Server, String> {
     let (certificate, key) = certificate()?;
     let mut command = pinned(SERVER_CPU, &tls_program(peer.server));
     Server::start(command.arg(address.to_string()).arg("tls").arg(certificate).arg(key), address)
+}
+
+/// The same program with and without: what differs is what is looked at.
+fn start_observed(peer: &Peer, address: SocketAddr) -> Result<Server, String> {
+    let mut command = pinned(SERVER_CPU, &observed_program(peer.server));
+    command.arg(address.to_string());
+    if peer.name != UNOBSERVED.name {
+        command.arg("observed");
+    }
+    Server::start(&mut command, address)
 }
 
 /// A certificate for this run alone.

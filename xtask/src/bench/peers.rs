@@ -20,6 +20,9 @@ pub(super) struct Peer {
     pub(super) optional: bool,
 }
 
+/// gannet's server as it is beside the one whose calls are logged and counted.
+pub(super) const UNOBSERVED: Peer = Peer { speed: 4, ..peer("unobserved", "gannet-echo", "gannet_server") };
+
 pub(super) const H2LOAD: Peer = Peer { speed: 4, ..peer("h2load", "", "") };
 
 const fn peer(name: &'static str, package: &'static str, server: &'static str) -> Peer {
@@ -74,6 +77,13 @@ pub(super) fn build_with_tls() -> Result<(), String> {
     run(cargo.args(["--features", "gannet-echo/tls,tonic-echo/tls"]))
 }
 
+/// Builds the server that logs and counts, apart for the same reason.
+pub(super) fn build_observed() -> Result<(), String> {
+    let mut cargo = cargo();
+    cargo.args(["--target-dir", "target/observed", "-p", "gannet-echo", "--features", "observed"]);
+    run(cargo.args(["--bin", "gannet_server"]))
+}
+
 fn cargo() -> Command {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root().join("bench")).args(["build", "--release"]);
@@ -88,4 +98,9 @@ pub(super) fn program(name: &str) -> PathBuf {
 /// The path of a program of the bench that speaks TLS.
 pub(super) fn tls_program(name: &str) -> PathBuf {
     root().join("bench/target/tls/release").join(name)
+}
+
+/// The path of a program of the bench that logs and counts where it is asked to.
+pub(super) fn observed_program(name: &str) -> PathBuf {
+    root().join("bench/target/observed/release").join(name)
 }

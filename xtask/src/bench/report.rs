@@ -61,9 +61,13 @@ pub(super) fn rows(measured: &[(&Row, Runs)]) -> String {
 fn judged_goals(row: &Row, gannet: f64, runs: &Runs) -> String {
     let judged = row.goals.iter().map(|goal| {
         let verdict = if is_reached(goal, gannet, runs) { "reached" } else { "missed" };
-        match goal.of {
-            Some(other) => format!("≤ {:.2} × {other}: {verdict}", goal.at_most),
-            None => format!("≤ {:.2} µs: {verdict}", goal.at_most),
+        match goal {
+            Goal::Times(other, times) => format!("≤ {times:.2} × {other}: {verdict}"),
+            Goal::Micros(micros) => format!("≤ {micros:.2} µs: {verdict}"),
+            Goal::MicrosMore(other, micros) => {
+                let more = of(runs, other).map_or(f64::NAN, |other| gannet - other);
+                format!("{more:+.2} µs, ≤ {micros:.2} µs more than {other}: {verdict}")
+            }
         }
     });
     judged.collect::<Vec<_>>().join(", ")
@@ -80,8 +84,12 @@ pub(super) fn groups(measured: &[(&Row, Runs)]) -> Vec<Group> {
 }
 
 fn is_reached(goal: &Goal, gannet: f64, runs: &Runs) -> bool {
-    let measure = goal.of.map_or(Some(1.0), |other| of(runs, other));
-    measure.is_some_and(|measure| gannet <= goal.at_most * measure)
+    let limit = match *goal {
+        Goal::Times(other, times) => of(runs, other).map(|other| other * times),
+        Goal::Micros(micros) => Some(micros),
+        Goal::MicrosMore(other, micros) => of(runs, other).map(|other| other + micros),
+    };
+    limit.is_some_and(|limit| gannet <= limit)
 }
 
 fn of(runs: &Runs, peer: &str) -> Option<f64> {
@@ -120,5 +128,17 @@ mod tests {
             |gannet| -> Runs { vec![("gannet".to_owned(), vec![Measured { cpu: gannet, rate: 1.0 }])] };
         assert_eq!(judged_goals(row, 0.14, &runs(0.14)), "≤ 0.15 µs: reached");
         assert_eq!(judged_goals(row, 0.16, &runs(0.16)), "≤ 0.15 µs: missed");
+    }
+
+    #[test]
+    fn a_goal_in_microseconds_above_another() {
+        let row = ROWS.iter().find(|row| row.observed).unwrap();
+        let judged = |gannet: f64| {
+            let runs = [("gannet", gannet), ("unobserved", 2.0)]
+                .map(|(peer, cpu)| (peer.to_owned(), vec![Measured { cpu, rate: 1.0 }]));
+            judged_goals(row, gannet, &runs.into())
+        };
+        assert_eq!(judged(3.5), "+1.50 µs, ≤ 1.50 µs more than unobserved: reached");
+        assert_eq!(judged(3.6), "+1.60 µs, ≤ 1.50 µs more than unobserved: missed");
     }
 }

@@ -10,6 +10,8 @@ pub(super) struct Row {
     /// Server and load on one CPU. Across CPUs the cost of waking the other drowns a single call, and does not repeat.
     pub(super) same_cpu: bool,
     pub(super) tls: bool,
+    /// gannet with every call logged and counted, beside gannet without.
+    pub(super) observed: bool,
     /// How many items tonic has a second of CPU with, about.
     pub(super) items: u64,
     pub(super) goals: &'static [Goal],
@@ -32,19 +34,17 @@ pub(super) enum Side {
     Client,
 }
 
-/// At most this many times what the other costs; without another, at most so many µs.
-pub(super) struct Goal {
-    pub(super) of: Option<&'static str>,
-    pub(super) at_most: f64,
+/// What gannet has to reach.
+pub(super) enum Goal {
+    /// At most this many times what the other costs.
+    Times(&'static str, f64),
+    /// At most so many µs.
+    Micros(f64),
+    /// At most so many µs more than the other.
+    MicrosMore(&'static str, f64),
 }
 
-const fn goal(of: &'static str, at_most: f64) -> Goal {
-    Goal { of: Some(of), at_most }
-}
-
-const fn micros(at_most: f64) -> Goal {
-    Goal { of: None, at_most }
-}
+use Goal::{Micros, MicrosMore, Times};
 
 const BASE: Row = Row {
     name: "",
@@ -53,6 +53,7 @@ const BASE: Row = Row {
     side: Side::Server,
     same_cpu: false,
     tls: false,
+    observed: false,
     items: 100_000,
     goals: &[],
 };
@@ -72,21 +73,21 @@ pub(super) const ROWS: &[Row] = &[
         name: "unary-10x100",
         title: "unary, 10 connections × 100 streams: server",
         work: Work::Unary { connections: 10, streams: 100 },
-        goals: &[goal("tonic", 0.2), goal("limit", 2.2)],
+        goals: &[Times("tonic", 0.2), Times("limit", 2.2)],
         ..BASE
     },
     Row {
         name: "unary-1x100",
         title: "unary, 1 × 100: server",
         work: Work::Unary { connections: 1, streams: 100 },
-        goals: &[goal("tonic", 0.2)],
+        goals: &[Times("tonic", 0.2)],
         ..BASE
     },
     Row {
         name: "unary-100x10",
         title: "unary, 100 × 10: server",
         work: Work::Unary { connections: 100, streams: 10 },
-        goals: &[goal("tonic", 0.2)],
+        goals: &[Times("tonic", 0.2)],
         ..BASE
     },
     Row {
@@ -95,7 +96,15 @@ pub(super) const ROWS: &[Row] = &[
         work: Work::Unary { connections: 1, streams: 1 },
         same_cpu: true,
         items: 30_000,
-        goals: &[goal("limit", 1.2)],
+        goals: &[Times("limit", 1.2)],
+        ..BASE
+    },
+    Row {
+        name: "unary-observed",
+        title: "unary, 10 × 100, logged and counted: server",
+        work: Work::Unary { connections: 10, streams: 100 },
+        observed: true,
+        goals: &[MicrosMore("unobserved", 1.5)],
         ..BASE
     },
     Row {
@@ -103,7 +112,7 @@ pub(super) const ROWS: &[Row] = &[
         title: "unary over TLS (AES-128-GCM), 10 × 100: server",
         work: Work::Unary { connections: 10, streams: 100 },
         tls: true,
-        goals: &[goal("tonic", 1.0 / 3.0)],
+        goals: &[Times("tonic", 1.0 / 3.0)],
         ..BASE
     },
     Row {
@@ -111,7 +120,7 @@ pub(super) const ROWS: &[Row] = &[
         title: "unary, 100 in flight: client",
         work: Work::Calls { at_once: 100 },
         side: Side::Client,
-        goals: &[goal("tonic", 0.25), goal("h2load", 1.0)],
+        goals: &[Times("tonic", 0.25), Times("h2load", 1.0)],
         ..BASE
     },
     Row {
@@ -121,7 +130,7 @@ pub(super) const ROWS: &[Row] = &[
         side: Side::Client,
         same_cpu: true,
         items: 30_000,
-        goals: &[goal("tonic", 0.5)],
+        goals: &[Times("tonic", 0.5)],
         ..BASE
     },
     Row {
@@ -129,7 +138,7 @@ pub(super) const ROWS: &[Row] = &[
         title: "server stream, messages of 100 B: server",
         work: Work::Stream { mode: "down", at_once: 1, bytes: 100 },
         items: 1_500_000,
-        goals: &[micros(0.15)],
+        goals: &[Micros(0.15)],
         ..BASE
     },
     Row {
@@ -137,7 +146,7 @@ pub(super) const ROWS: &[Row] = &[
         title: "server stream, messages of 16 KiB: server",
         work: Work::Stream { mode: "down", at_once: 1, bytes: 16 * 1024 },
         items: 60_000,
-        goals: &[goal("tonic", 0.5)],
+        goals: &[Times("tonic", 0.5)],
         ..BASE
     },
     Row {
@@ -145,7 +154,7 @@ pub(super) const ROWS: &[Row] = &[
         title: "server stream, messages of 1 MiB: server",
         work: Work::Stream { mode: "down", at_once: 1, bytes: 1024 * 1024 },
         items: 1200,
-        goals: &[goal("tonic", 0.5)],
+        goals: &[Times("tonic", 0.5)],
         ..BASE
     },
     Row {
@@ -153,7 +162,7 @@ pub(super) const ROWS: &[Row] = &[
         title: "client stream, messages of 64 KiB: server",
         work: Work::Stream { mode: "up", at_once: 1, bytes: 64 * 1024 },
         items: 20_000,
-        goals: &[goal("tonic", 2.0 / 3.0)],
+        goals: &[Times("tonic", 2.0 / 3.0)],
         ..BASE
     },
     Row {
@@ -161,7 +170,7 @@ pub(super) const ROWS: &[Row] = &[
         title: "ping-pong on 100 streams: server",
         work: Work::Stream { mode: "chat", at_once: 100, bytes: 71 },
         items: 200_000,
-        goals: &[goal("tonic", 0.5)],
+        goals: &[Times("tonic", 0.5)],
         ..BASE
     },
     Row {
@@ -170,7 +179,7 @@ pub(super) const ROWS: &[Row] = &[
         work: Work::Stream { mode: "chat", at_once: 1, bytes: 71 },
         same_cpu: true,
         items: 30_000,
-        goals: &[goal("tonic", 2.0 / 3.0)],
+        goals: &[Times("tonic", 2.0 / 3.0)],
         ..BASE
     },
 ];
