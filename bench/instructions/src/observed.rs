@@ -17,6 +17,6 @@ pub(crate) fn in_process() -> Result<EchoClient, Box<dyn Error>> {
         .set_buckets_for_metric(Matcher::Suffix("size".to_owned()), SIZE_BUCKETS_BYTES)?
         .build_recorder();
     let metrics = ServerMetrics::with_recorder(Arc::new(recorder));
-    let server = service().intercept(metrics).intercept(Log::new());
+    let server = service().intercept(metrics).intercept(Log::new().as_text());
     Ok(EchoClient::new(Channel::to_server(server)))
 }

@@ -7,8 +7,15 @@ use std::time::{Duration, Instant};
 /// What is known when a call is over.
 pub(crate) struct Ending<'a> {
     pub(crate) call: &'a Call,
-    pub(crate) took: Duration,
     pub(crate) how: How<'a>,
+    start: Instant,
+}
+
+impl Ending<'_> {
+    /// How long the call has taken so far. It reads the clock, which who tells nothing need not.
+    pub(crate) fn took(&self) -> Duration {
+        self.start.elapsed()
+    }
 }
 
 pub(crate) enum How<'a> {
@@ -86,7 +93,7 @@ struct Running<'a, T: FnOnce(&Ending<'_>)> {
 impl<T: FnOnce(&Ending<'_>)> Running<'_, T> {
     fn end(&mut self, how: How<'_>) {
         if let Some(tell) = self.tell.take() {
-            tell(&Ending { call: self.call, took: self.start.elapsed(), how });
+            tell(&Ending { call: self.call, how, start: self.start });
         }
     }
 }

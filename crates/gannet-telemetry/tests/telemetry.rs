@@ -241,6 +241,31 @@ async fn one_line_a_call_in_the_span_of_its_trace() {
     }
 }
 
+/// The lines of calls of each end, without what differs from run to run.
+async fn lines_of(log: Log) -> Vec<String> {
+    let written = Written::default();
+    let _guard = tracing::subscriber::set_default(written.subscriber());
+    let client = HealthClient::new(Channel::to_server(server().intercept(log).intercept(Panics)));
+    three_calls(&client).await;
+    written.lines(3).await;
+    client.check(of("")).metadata("x-panic", "1").await.unwrap_err();
+    client.check(of("a\nline \"of\" its own")).await.unwrap_err();
+    let mut lines = written.lines(5).await;
+    for line in &mut lines {
+        let (before, after) = line.split_once("took_us=").unwrap();
+        *line = format!("{before}took_us={}", after.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    lines
+}
+
+/// In a log of text nobody sees how a line was made.
+#[tokio::test]
+async fn a_line_as_text_is_the_line_of_the_fields() {
+    let (fields, text) = (lines_of(Log::new()).await, lines_of(Log::new().as_text()).await);
+    assert_eq!(fields, text);
+    assert!(text[0].ends_with("took_us= peer=in-process request_bytes=0 response_bytes=2"), "{}", text[0]);
+}
+
 /// Tells the trace context of the call that it stands in.
 #[derive(Default)]
 struct Sees(Mutex<Vec<TraceContext>>);

@@ -2,6 +2,7 @@
 
 use crate::ending::Ending;
 use crate::recording::{METADATA, with};
+use foldhash::fast::FixedState;
 use gannet::{Direction, MethodSpec};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Recorder, Unit};
 use std::collections::HashMap;
@@ -30,7 +31,9 @@ pub(super) struct Instruments {
     names: &'static Names,
     target: Option<String>,
     recorder: Option<Arc<dyn Recorder + Send + Sync>>,
-    methods: RwLock<HashMap<&'static str, Arc<Method>>>,
+    /// By the address of the method's facts, which is quicker than by its name. A method of two addresses, which a
+    /// compiler may give a constant, has two entries for one and the same instruments of the recorder.
+    methods: RwLock<HashMap<usize, Arc<Method>, FixedState>>,
 }
 
 /// The instruments of one method.
@@ -65,13 +68,14 @@ impl Instruments {
     }
 
     pub(super) fn method(&self, spec: &'static MethodSpec) -> Arc<Method> {
+        let key = std::ptr::from_ref(spec).addr();
         let methods = self.methods.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(method) = methods.get(spec.path) {
+        if let Some(method) = methods.get(&key) {
             return Arc::clone(method);
         }
         drop(methods);
         let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(methods.entry(spec.path).or_insert_with(|| Arc::new(self.register(spec))))
+        Arc::clone(methods.entry(key).or_insert_with(|| Arc::new(self.register(spec))))
     }
 
     fn register(&self, spec: &'static MethodSpec) -> Method {
@@ -102,7 +106,7 @@ impl Method {
         let code = ending.how.code().map_or(0, |code| code.number() as usize);
         let Some(place) = self.ended.get(code) else { return };
         let ended = place.get_or_init(|| self.register(ending.how.code_name()));
-        let seconds = ending.took.as_secs_f64();
+        let seconds = ending.took().as_secs_f64();
         ended.durations.iter().for_each(|histogram| histogram.record(seconds));
         let bytes = |direction| ending.call.message_bytes(direction) as f64;
         let (sends, receives) = match self.names.sends {
