@@ -8,9 +8,9 @@ use gannet::{Channel, Code, Server};
 use gannet_interop::cases::{self, CASES, Soak};
 use gannet_interop::misbehaving::Misbehaviour;
 use gannet_interop::proto::grpc::testing::{
-    ResponseParameters, StreamingOutputCallRequest, TestServiceClient, TestServiceServer,
+    ResponseParameters, StreamingOutputCallRequest, TestServiceClient,
 };
-use gannet_interop::service::Interop;
+use gannet_interop::service;
 use gannet_tower::HttpService;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -19,14 +19,15 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// The app on a free port, and gannet's part of it.
 async fn start() -> (SocketAddr, HttpService) {
-    start_server(Server::new()).await
+    start_server(service::server()).await
 }
 
 async fn start_server(server: Server) -> (SocketAddr, HttpService) {
-    let grpc = HttpService::new(server.add(TestServiceServer::new(Interop::default()))).unwrap();
+    let grpc = HttpService::new(server).unwrap();
     let app = Router::new()
         .route("/", get(async || "hello from axum"))
-        .route_service("/grpc.testing.TestService/{method}", grpc.clone());
+        .route_service("/grpc.testing.TestService/{method}", grpc.clone())
+        .route_service("/xds.service.orca.v3.OpenRcaService/{method}", grpc.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -98,7 +99,8 @@ async fn many_open_streams() {
 /// gannet ends its connections in memory as it does others: whoever calls does not notice.
 #[tokio::test]
 async fn a_pipe_that_ends_is_replaced() {
-    let (address, _grpc) = start_server(Server::new().max_connection_age(Duration::from_millis(20))).await;
+    let (address, _grpc) =
+        start_server(service::server().max_connection_age(Duration::from_millis(20))).await;
     let client = TestServiceClient::new(channel(address));
     let begun = std::time::Instant::now();
     while begun.elapsed() < Duration::from_millis(300) {

@@ -179,9 +179,10 @@ async fn a_server_remembers_the_calls_of_connections_that_are_closed() {
     until(|| pair.server_sockets(), one).await;
     let before = pair.server().await.data.unwrap();
     let after = pair.server().await.data.unwrap();
-    // The question itself is a call, which has not ended when it is answered.
-    assert_eq!(after.calls_started, before.calls_started + 1);
-    assert_eq!(after.calls_succeeded, after.calls_started - 1);
+    // The question itself is a call, which has not ended when it is answered. That it has begun is told with all else
+    // that its connection does in one turn, and so perhaps after its answer.
+    assert_eq!(after.calls_succeeded, before.calls_succeeded + 1);
+    assert!((0..=1).contains(&(after.calls_started - after.calls_succeeded)), "{after:?}");
     assert!(is_recent(after.last_call_started_timestamp.as_option().unwrap()));
     pair.handle.shutdown(Duration::ZERO).await;
     let status = pair.channelz.get_servers(GetServersRequest::default()).await.unwrap_err();
