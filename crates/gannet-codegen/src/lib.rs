@@ -33,6 +33,7 @@
 
 #![forbid(unsafe_code)]
 
+mod boxed;
 mod comments;
 mod descriptors;
 mod error;

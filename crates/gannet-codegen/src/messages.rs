@@ -1,5 +1,6 @@
 //! Messages and enums, written by buffa-codegen.
 
+use crate::boxed;
 use crate::descriptors::Descriptors;
 use crate::error::Error;
 use buffa_codegen::idents::is_rust_keyword;
@@ -25,7 +26,11 @@ pub(crate) fn generate(
         if let Some(runtime) = runtime {
             tokens = redirect(tokens, &quote::quote!(#runtime));
         }
-        packages.insert(file.package, syn::parse2(tokens).map_err(not_rust)?);
+        let mut items = syn::parse2(tokens).map_err(not_rust)?;
+        if let Some(runtime) = runtime {
+            boxed::count(&mut items, runtime);
+        }
+        packages.insert(file.package, items);
     }
     Ok((packages, warnings.iter().map(ToString::to_string).collect()))
 }

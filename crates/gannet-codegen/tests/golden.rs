@@ -43,6 +43,12 @@ fn names_that_collide() {
     check("names", &["names.proto"], Generator::new());
 }
 
+/// Each message in a box is counted where it is decoded.
+#[test]
+fn messages_that_contain_themselves() {
+    check("tree", &["tree.proto"], Generator::new());
+}
+
 #[test]
 fn deprecated_and_idempotent_methods_without_a_package() {
     check("deprecated", &["deprecated.proto"], Generator::new());

@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../../gannet-codegen/tests/golden/tree/mod.rs"]
+mod tree;
+
 use buffa_types::google::protobuf::ListValue;
 use bytes::Bytes;
 use gannet::codegen::*;
-use gannet::{Code, Format, Output, Server, ServerHandle};
+use gannet::{Code, Format, Output, Server, ServerHandle, Status};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -95,6 +98,41 @@ fn empty_values(count: usize) -> Bytes {
 fn hits(handle: &ServerHandle, limit: &str) -> u64 {
     let hits = handle.load().limit_hits;
     hits.iter().find(|(name, _)| *name == limit).map(|(_, hits)| *hits).unwrap()
+}
+
+/// A few bytes on the wire are a message in memory, whatever kind of field it is in; one that lies in its field is a part of
+/// the message around it.
+#[test]
+fn messages_in_messages_are_counted() {
+    use tree::tree::Node;
+    const NODE: usize = size_of::<Node>();
+    for (wire, expected) in [
+        (&[][..], 0),
+        (&[0x12, 0], 0),
+        (&[0x0a, 0], NODE),
+        (&[0x0a, 2, 0x0a, 0], 2 * NODE),
+        // The second adds to the first.
+        (&[0x0a, 0, 0x0a, 0], NODE),
+        (&[0x1a, 0], size_of::<tree::tree::Weight>()),
+        (&[0x22, 2, 0x22, 0], 2 * NODE),
+        (&[0x2a, 2, 0x0a, 0], 2 * NODE),
+    ] {
+        let mut memory = 0;
+        let message = Bytes::copy_from_slice(wire);
+        let decoded: Result<Node> = Buffa::decode_measured(Format::Proto, message, &mut memory);
+        assert_eq!((decoded.is_ok(), memory), (true, expected), "{wire:?}");
+    }
+}
+
+/// Above what one message may be, it is none.
+#[test]
+fn messages_in_messages_are_bounded() {
+    let count = 32 * MIB / size_of::<tree::tree::Node>() + 1;
+    // Half of them in the other half: neither kind alone is too many.
+    let message = Bytes::from([0x2a, 2, 0x0a, 0].repeat(count.div_ceil(2)));
+    let error = Buffa::decode(Format::Proto, message);
+    let error: Status = Result::<tree::tree::Node>::map(error, drop).unwrap_err();
+    assert_eq!(error.code(), Code::Internal, "{error}");
 }
 
 #[tokio::test]

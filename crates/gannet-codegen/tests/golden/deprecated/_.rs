@@ -188,7 +188,7 @@ impl ::gannet::codegen::buffa::Message for Outer {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.inner.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.inner, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -317,7 +317,7 @@ pub mod outer {
                         ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                     )?;
                     ::gannet::codegen::buffa::Message::merge_length_delimited(
-                        self.empty.get_or_insert_default(),
+                        ::gannet::codegen::member(&mut self.empty, ctx)?,
                         buf,
                         ctx,
                     )?;

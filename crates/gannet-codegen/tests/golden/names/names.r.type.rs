@@ -485,7 +485,7 @@ impl ::gannet::codegen::buffa::Message for Greeter {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.inner.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.inner, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -734,7 +734,7 @@ impl ::gannet::codegen::buffa::Message for At {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.at.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.at, ctx)?,
                     buf,
                     ctx,
                 )?;

@@ -281,7 +281,7 @@ pub mod outer {
                         ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                     )?;
                     ::gannet::codegen::buffa::Message::merge_length_delimited(
-                        self.outer.get_or_insert_default(),
+                        ::gannet::codegen::member(&mut self.outer, ctx)?,
                         buf,
                         ctx,
                     )?;

@@ -183,7 +183,7 @@ impl ::gannet::codegen::buffa::Message for Channel {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.r#ref.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.r#ref, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -194,7 +194,7 @@ impl ::gannet::codegen::buffa::Message for Channel {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.data.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.data, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -456,7 +456,7 @@ impl ::gannet::codegen::buffa::Message for Subchannel {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.r#ref.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.r#ref, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -467,7 +467,7 @@ impl ::gannet::codegen::buffa::Message for Subchannel {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.data.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.data, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -974,7 +974,7 @@ impl ::gannet::codegen::buffa::Message for ChannelData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.state.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.state, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -992,7 +992,7 @@ impl ::gannet::codegen::buffa::Message for ChannelData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.trace.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.trace, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -1026,7 +1026,10 @@ impl ::gannet::codegen::buffa::Message for ChannelData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.last_call_started_timestamp.get_or_insert_default(),
+                    ::gannet::codegen::member(
+                        &mut self.last_call_started_timestamp,
+                        ctx,
+                    )?,
                     buf,
                     ctx,
                 )?;
@@ -1258,7 +1261,7 @@ impl ::gannet::codegen::buffa::Message for ChannelTraceEvent {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.timestamp.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.timestamp, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -1288,7 +1291,7 @@ impl ::gannet::codegen::buffa::Message for ChannelTraceEvent {
                     )?;
                     self.child_ref = ::core::option::Option::Some(
                         __buffa::oneof::channel_trace_event::ChildRef::ChannelRef(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -1318,7 +1321,7 @@ impl ::gannet::codegen::buffa::Message for ChannelTraceEvent {
                     )?;
                     self.child_ref = ::core::option::Option::Some(
                         __buffa::oneof::channel_trace_event::ChildRef::SubchannelRef(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -1568,7 +1571,7 @@ impl ::gannet::codegen::buffa::Message for ChannelTrace {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.creation_timestamp.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.creation_timestamp, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -2300,7 +2303,7 @@ impl ::gannet::codegen::buffa::Message for Server {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.r#ref.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.r#ref, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -2311,7 +2314,7 @@ impl ::gannet::codegen::buffa::Message for Server {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.data.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.data, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -2537,7 +2540,7 @@ impl ::gannet::codegen::buffa::Message for ServerData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.trace.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.trace, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -2571,7 +2574,10 @@ impl ::gannet::codegen::buffa::Message for ServerData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.last_call_started_timestamp.get_or_insert_default(),
+                    ::gannet::codegen::member(
+                        &mut self.last_call_started_timestamp,
+                        ctx,
+                    )?,
                     buf,
                     ctx,
                 )?;
@@ -2805,7 +2811,7 @@ impl ::gannet::codegen::buffa::Message for Socket {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.r#ref.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.r#ref, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -2816,7 +2822,7 @@ impl ::gannet::codegen::buffa::Message for Socket {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.data.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.data, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -2827,7 +2833,7 @@ impl ::gannet::codegen::buffa::Message for Socket {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.local.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.local, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -2838,7 +2844,7 @@ impl ::gannet::codegen::buffa::Message for Socket {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.remote.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.remote, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -2849,7 +2855,7 @@ impl ::gannet::codegen::buffa::Message for Socket {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.security.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.security, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -3308,7 +3314,10 @@ impl ::gannet::codegen::buffa::Message for SocketData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.last_local_stream_created_timestamp.get_or_insert_default(),
+                    ::gannet::codegen::member(
+                        &mut self.last_local_stream_created_timestamp,
+                        ctx,
+                    )?,
                     buf,
                     ctx,
                 )?;
@@ -3319,7 +3328,10 @@ impl ::gannet::codegen::buffa::Message for SocketData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.last_remote_stream_created_timestamp.get_or_insert_default(),
+                    ::gannet::codegen::member(
+                        &mut self.last_remote_stream_created_timestamp,
+                        ctx,
+                    )?,
                     buf,
                     ctx,
                 )?;
@@ -3330,7 +3342,10 @@ impl ::gannet::codegen::buffa::Message for SocketData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.last_message_sent_timestamp.get_or_insert_default(),
+                    ::gannet::codegen::member(
+                        &mut self.last_message_sent_timestamp,
+                        ctx,
+                    )?,
                     buf,
                     ctx,
                 )?;
@@ -3341,7 +3356,10 @@ impl ::gannet::codegen::buffa::Message for SocketData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.last_message_received_timestamp.get_or_insert_default(),
+                    ::gannet::codegen::member(
+                        &mut self.last_message_received_timestamp,
+                        ctx,
+                    )?,
                     buf,
                     ctx,
                 )?;
@@ -3352,7 +3370,7 @@ impl ::gannet::codegen::buffa::Message for SocketData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.local_flow_control_window.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.local_flow_control_window, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -3363,7 +3381,10 @@ impl ::gannet::codegen::buffa::Message for SocketData {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.remote_flow_control_window.get_or_insert_default(),
+                    ::gannet::codegen::member(
+                        &mut self.remote_flow_control_window,
+                        ctx,
+                    )?,
                     buf,
                     ctx,
                 )?;
@@ -3577,7 +3598,7 @@ impl ::gannet::codegen::buffa::Message for Address {
                     )?;
                     self.address = ::core::option::Option::Some(
                         __buffa::oneof::address::Address::TcpipAddress(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -3605,7 +3626,7 @@ impl ::gannet::codegen::buffa::Message for Address {
                     )?;
                     self.address = ::core::option::Option::Some(
                         __buffa::oneof::address::Address::UdsAddress(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -3633,7 +3654,7 @@ impl ::gannet::codegen::buffa::Message for Address {
                     )?;
                     self.address = ::core::option::Option::Some(
                         __buffa::oneof::address::Address::OtherAddress(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -4041,7 +4062,7 @@ pub mod address {
                         ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                     )?;
                     ::gannet::codegen::buffa::Message::merge_length_delimited(
-                        self.value.get_or_insert_default(),
+                        ::gannet::codegen::member(&mut self.value, ctx)?,
                         buf,
                         ctx,
                     )?;
@@ -4214,7 +4235,7 @@ impl ::gannet::codegen::buffa::Message for Security {
                     )?;
                     self.model = ::core::option::Option::Some(
                         __buffa::oneof::security::Model::Tls(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -4242,7 +4263,7 @@ impl ::gannet::codegen::buffa::Message for Security {
                     )?;
                     self.model = ::core::option::Option::Some(
                         __buffa::oneof::security::Model::Other(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -4606,7 +4627,7 @@ pub mod security {
                         ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                     )?;
                     ::gannet::codegen::buffa::Message::merge_length_delimited(
-                        self.value.get_or_insert_default(),
+                        ::gannet::codegen::member(&mut self.value, ctx)?,
                         buf,
                         ctx,
                     )?;
@@ -4778,7 +4799,7 @@ impl ::gannet::codegen::buffa::Message for SocketOption {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.additional.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.additional, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -4905,7 +4926,7 @@ impl ::gannet::codegen::buffa::Message for SocketOptionTimeout {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.duration.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.duration, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -5048,7 +5069,7 @@ impl ::gannet::codegen::buffa::Message for SocketOptionLinger {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.duration.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.duration, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -7043,7 +7064,7 @@ impl ::gannet::codegen::buffa::Message for GetChannelResponse {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.channel.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.channel, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -7291,7 +7312,7 @@ impl ::gannet::codegen::buffa::Message for GetSubchannelResponse {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.subchannel.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.subchannel, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -7527,7 +7548,7 @@ impl ::gannet::codegen::buffa::Message for GetSocketResponse {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.socket.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.socket, ctx)?,
                     buf,
                     ctx,
                 )?;

@@ -114,7 +114,7 @@ impl ::gannet::codegen::buffa::Message for OrcaLoadReportRequest {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.report_interval.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.report_interval, ctx)?,
                     buf,
                     ctx,
                 )?;

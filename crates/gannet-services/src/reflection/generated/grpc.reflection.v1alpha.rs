@@ -226,7 +226,7 @@ impl ::gannet::codegen::buffa::Message for ServerReflectionRequest {
                     )?;
                     self.message_request = ::core::option::Option::Some(
                         __buffa::oneof::server_reflection_request::MessageRequest::FileContainingExtension(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -671,7 +671,7 @@ impl ::gannet::codegen::buffa::Message for ServerReflectionResponse {
                     ::gannet::codegen::buffa::encoding::WireType::LengthDelimited,
                 )?;
                 ::gannet::codegen::buffa::Message::merge_length_delimited(
-                    self.original_request.get_or_insert_default(),
+                    ::gannet::codegen::member(&mut self.original_request, ctx)?,
                     buf,
                     ctx,
                 )?;
@@ -701,7 +701,7 @@ impl ::gannet::codegen::buffa::Message for ServerReflectionResponse {
                     )?;
                     self.message_response = ::core::option::Option::Some(
                         __buffa::oneof::server_reflection_response::MessageResponse::FileDescriptorResponse(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -731,7 +731,7 @@ impl ::gannet::codegen::buffa::Message for ServerReflectionResponse {
                     )?;
                     self.message_response = ::core::option::Option::Some(
                         __buffa::oneof::server_reflection_response::MessageResponse::AllExtensionNumbersResponse(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -761,7 +761,7 @@ impl ::gannet::codegen::buffa::Message for ServerReflectionResponse {
                     )?;
                     self.message_response = ::core::option::Option::Some(
                         __buffa::oneof::server_reflection_response::MessageResponse::ListServicesResponse(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
@@ -791,7 +791,7 @@ impl ::gannet::codegen::buffa::Message for ServerReflectionResponse {
                     )?;
                     self.message_response = ::core::option::Option::Some(
                         __buffa::oneof::server_reflection_response::MessageResponse::ErrorResponse(
-                            ::gannet::codegen::buffa::alloc::boxed::Box::new(val),
+                            ::gannet::codegen::boxed(val, ctx)?,
                         ),
                     );
                 }
