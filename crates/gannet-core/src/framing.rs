@@ -108,6 +108,12 @@ struct Spanning {
     pieces_len: usize,
 }
 
+impl Spanning {
+    fn is_empty(&self) -> bool {
+        self.begun.is_empty() && self.pieces_len == 0
+    }
+}
+
 impl Deframer {
     /// For messages of at most `limit_bytes`, not counting the prefix, as they are sent. No message may be compressed
     /// until [`Deframer::allow_compressed`] says so.
@@ -145,6 +151,9 @@ impl Deframer {
     #[expect(clippy::should_implement_trait, reason = "it is not an iterator: it goes on after None")]
     pub fn next(&mut self) -> Result<Option<Frame>> {
         self.fill_first();
+        if self.is_empty() {
+            return Ok(None);
+        }
         if !self.has_begun()
             && let Some(frame) = self.next_within_first()?
         {
@@ -157,9 +166,11 @@ impl Deframer {
     /// begun or a whole one waits. This much credit lets it complete.
     #[must_use]
     pub fn needed(&self) -> usize {
+        if self.is_empty() {
+            return 0;
+        }
         let buffered = self.buffered();
         match self.peek_prefix() {
-            None if buffered == 0 => 0,
             None => Prefix::LEN - buffered,
             Some([_, len @ ..]) => (Prefix::LEN + u32::from_be_bytes(len) as usize).saturating_sub(buffered),
         }
@@ -177,7 +188,7 @@ impl Deframer {
     /// stream.
     #[must_use]
     pub fn is_mid_message(&self) -> bool {
-        self.buffered() > 0
+        !self.is_empty()
     }
 
     /// The stream has ended and [`Deframer::next`] gave `None`.
@@ -197,6 +208,9 @@ impl Deframer {
     /// Copies what waits in pieces of fewer than `below_bytes` into memory of its own, so that a few bytes of a
     /// message that nobody fetches do not keep a large read buffer alive.
     pub fn detach(&mut self, below_bytes: usize) {
+        if self.is_empty() {
+            return;
+        }
         let detached = |piece: &Bytes| match piece.len() < below_bytes {
             true => Bytes::copy_from_slice(piece),
             false => piece.clone(),
@@ -207,6 +221,12 @@ impl Deframer {
                 *piece = detached(piece);
             }
         }
+    }
+
+    /// The usual state between the pieces of a stream of small messages.
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.spanning.as_ref().is_none_or(|spanning| spanning.is_empty())
     }
 
     fn has_begun(&self) -> bool {
@@ -233,7 +253,12 @@ impl Deframer {
         if self.first.len() < end {
             return Ok(None);
         }
-        let message = self.first.split_to(end).split_off(Prefix::LEN);
+        // The last message of a piece takes it over; another one shares it.
+        let mut message = match self.first.len() == end {
+            true => std::mem::take(&mut self.first),
+            false => self.first.split_to(end),
+        };
+        message.advance(Prefix::LEN);
         Ok(Some(Frame { compressed: prefix.compressed, message }))
     }
 
