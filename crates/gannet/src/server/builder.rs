@@ -14,6 +14,7 @@ use super::shared::{CallLimits, ServerShared};
 use crate::compression::{CompressionSettings, compression_setters};
 use crate::intercept::Chain;
 use crate::registry::ServerEntry;
+use crate::service::BoxFuture;
 use crate::{DEFAULT_MESSAGE_LIMIT_BYTES, Interceptor, Registry, Service};
 use gannet_core::{KeepaliveConfig, LifetimeConfig, PingPolicy};
 use std::sync::Arc;
@@ -80,7 +81,7 @@ impl Server {
             http: None,
             foreign: None,
             always_spawn: false,
-            inline_limit: Duration::from_micros(5),
+            inline_limit: Duration::from_micros(10),
             handshake_timeout: Duration::from_secs(10),
             observer: Observer::default(),
             threads: 1,
@@ -326,7 +327,7 @@ impl Server {
     }
 
     /// How long a poll of a method's handler may take, on average, for it to run in its connection's task: the first poll of
-    /// any handler, and by an average of their own the later polls of a stream's, which stays there. Default 5 µs. A
+    /// any handler, and by an average of their own the later polls of a stream's, which stays there. Default 10 µs. A
     /// higher limit saves tasks where handlers compute, and delays the other calls of a connection by as much.
     #[must_use]
     pub fn inline_limit(mut self, limit: Duration) -> Self {
@@ -382,13 +383,20 @@ impl Server {
         self,
         listen: impl IntoIterator<Item = L>,
     ) -> Result<Bound, ServeError> {
-        let threads = self.threads;
-        let shared = self.into_shared()?;
-        let mut listeners = Vec::new();
-        for listen in listen {
-            listeners.extend(Listener::bind(listen.into(), threads > 1).await?);
-        }
-        Bound::new(listeners, threads, shared)
+        self.bind_all(listen.into_iter().map(Into::into).collect()).await
+    }
+
+    /// In a box: a future that is not is compiled by each program that names it, and here once.
+    fn bind_all(self, listen: Vec<Listen>) -> BoxFuture<'static, Result<Bound, ServeError>> {
+        Box::pin(async move {
+            let threads = self.threads;
+            let shared = self.into_shared()?;
+            let mut listeners = Vec::new();
+            for listen in listen {
+                listeners.extend(Listener::bind(listen, threads > 1).await?);
+            }
+            Bound::new(listeners, threads, shared)
+        })
     }
 
     /// Listens nowhere: for connections that come by [`ServerHandle::serve_connection`](super::ServerHandle).
@@ -404,8 +412,15 @@ impl Server {
     /// # Errors
     /// As [`Server::bind`].
     pub async fn serve(self, listen: impl Into<Listen>) -> Result<(), ServeError> {
-        self.bind([listen]).await?.serve().await;
-        Ok(())
+        self.serve_on(listen.into()).await
+    }
+
+    /// In a box, as [`Server::bind_all`].
+    fn serve_on(self, listen: Listen) -> BoxFuture<'static, Result<(), ServeError>> {
+        Box::pin(async move {
+            self.bind_all(vec![listen]).await?.serve().await;
+            Ok(())
+        })
     }
 
     pub(crate) fn into_shared(mut self) -> Result<Arc<ServerShared>, ServeError> {
