@@ -5,8 +5,9 @@
 'use strict';
 
 const assert = require('node:assert');
+const { isDeepStrictEqual } = require('node:util');
 const grpc = require('@grpc/grpc-js');
-const { flags, testing, tls, read, payload, INITIAL, TRAILING } = require('./testing');
+const { flags, testing, orca, tls, read, payload, loadReport, INITIAL, TRAILING } = require('./testing');
 
 const target = `${flags.server_host ?? 'localhost'}:${flags.server_port ?? '10000'}`;
 const name = flags.server_host_override;
@@ -65,6 +66,12 @@ async function largeUnary(request, on) {
   const answer = await unary(client.UnaryCall, request, undefined, on);
   assert.strictEqual(answer.response.payload.body.length, 314159);
 }
+
+const load = (cpu, memory, util, cost = {}) => (
+  { cpu_utilization: cpu, memory_utilization: memory, utilization: { util }, request_cost: cost });
+
+const isReport = (seen, wanted) => (
+  isDeepStrictEqual(loadReport({ ...seen, memory_utilization: seen.mem_utilization }), loadReport(wanted)));
 
 const iterations = Number(flags.soak_iterations ?? 10);
 
@@ -171,6 +178,27 @@ const cases = {
     const call = client.FullDuplexCall({ deadline: Date.now() + 1 });
     call.write({ payload: payload(27182) });
     await endsWith(grpc.status.DEADLINE_EXCEEDED, all(call));
+  },
+  async orca_per_rpc() {
+    const wanted = load(0.8210, 0.5847, 0.30499, { cost: 3456.32 });
+    const { trailing } = await unary(client.UnaryCall, { orca_per_query_report: wanted });
+    const [bytes] = trailing.get('endpoint-load-metrics-bin');
+    const seen = orca.OpenRcaService.service.StreamCoreMetrics.responseDeserialize(bytes);
+    assert.ok(isReport(seen, wanted), JSON.stringify(seen));
+  },
+  async orca_oob() {
+    const call = client.FullDuplexCall();
+    const answers = call[Symbol.asyncIterator]();
+    const reporting = new orca.OpenRcaService(target, credentials, options);
+    const reports = reporting.StreamCoreMetrics({ report_interval: { seconds: 1 } })[Symbol.asyncIterator]();
+    for (const wanted of [load(0.8210, 0.5847, 0.30499), load(0.29309, 0.2, 0.2039)]) {
+      call.write({ response_parameters: [{ size: 1 }], orca_oob_report: wanted });
+      await answers.next();
+      // The report that is wanted need not be the first.
+      while (!isReport((await reports.next()).value, wanted));
+    }
+    call.end();
+    assert.ok((await answers.next()).done);
   },
   async rpc_soak() {
     for (let done = 0; done < iterations; done += 1) await largeUnary(largeRequest);

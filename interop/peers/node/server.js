@@ -4,7 +4,7 @@
 'use strict';
 
 const grpc = require('@grpc/grpc-js');
-const { flags, testing, tls, read, payload, INITIAL, TRAILING } = require('./testing');
+const { flags, testing, orca, tls, read, payload, loadReport, INITIAL, TRAILING } = require('./testing');
 
 /** Sends the test's metadata back; the trailing part is for the call's end. */
 function echoMetadata(call) {
@@ -32,6 +32,18 @@ function report(call) {
   for (const [name, value] of Object.entries(wanted.request_cost)) recorder.recordRequestCostMetric(name, value);
   for (const [name, value] of Object.entries(wanted.utilization)) recorder.recordUtilizationMetric(name, value);
 }
+
+/** What is reported apart from calls. grpc-js has a recorder for it, which knows no memory. */
+let load = {};
+
+const reports = {
+  StreamCoreMetrics(call) {
+    const tell = () => call.write(load);
+    tell();
+    const telling = setInterval(tell, 1000);
+    call.on('cancelled', () => clearInterval(telling));
+  },
+};
 
 async function answer(call, request) {
   for (const { size, interval_us: interval } of request.response_parameters) {
@@ -72,6 +84,7 @@ const service = {
           call.emit('error', { ...status, metadata: trailing });
           return;
         }
+        if (request.orca_oob_report) load = loadReport(request.orca_oob_report);
         await answer(call, request);
       });
     });
@@ -82,6 +95,7 @@ const service = {
 const server = new grpc.Server({ 'grpc.server_call_metric_recording': 1 });
 // UnimplementedCall has no handler: that is what its case is about.
 server.addService(testing.TestService.service, service);
+server.addService(orca.OpenRcaService.service, reports);
 const credentials = tls
   ? grpc.ServerCredentials.createSsl(null, [{ cert_chain: read('tls_cert_file'), private_key: read('tls_key_file') }])
   : grpc.ServerCredentials.createInsecure();

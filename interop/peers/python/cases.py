@@ -9,7 +9,11 @@ import sys
 
 import grpc
 
+from google.protobuf import duration_pb2
 from grpc_testing_stubs import messages_pb2, empty_pb2, test_pb2_grpc
+from xds.service.orca.v3 import orca_pb2, orca_pb2_grpc
+
+from reports import load_report
 
 RESPONSE_SIZES = (31415, 9, 2653, 58979)
 REQUEST_SIZES = (27182, 8, 1828, 45904)
@@ -170,6 +174,26 @@ def timeout_on_sleeping_server(stub, _channel):
     responses, requests = duplex(stub, timeout=0.001)
     requests.put(messages_pb2.StreamingOutputCallRequest(payload=payload(27182)))
     expect_status(lambda: next(responses), grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+def load(cpu, memory, util):
+    return messages_pb2.TestOrcaReport(cpu_utilization=cpu, memory_utilization=memory, utilization={"util": util})
+
+
+def orca_oob(stub, channel):
+    responses, requests = duplex(stub)
+    interval = orca_pb2.OrcaLoadReportRequest(report_interval=duration_pb2.Duration(seconds=1))
+    reports = orca_pb2_grpc.OpenRcaServiceStub(channel).StreamCoreMetrics(interval, timeout=30)
+    for wanted in (load(0.8210, 0.5847, 0.30499), load(0.29309, 0.2, 0.2039)):
+        parameters = [messages_pb2.ResponseParameters(size=1)]
+        requests.put(messages_pb2.StreamingOutputCallRequest(response_parameters=parameters, orca_oob_report=wanted))
+        next(responses)
+        # The report that is wanted need not be the first.
+        while next(reports) != load_report(wanted):
+            pass
+    reports.cancel()
+    requests.put(None)
+    expect(list(responses) == [], "an answer after the last one")
 
 
 def rpc_soak(stub, channel):

@@ -42,12 +42,15 @@ impl Python {
     }
 }
 
-/// The protos' own folder is called `grpc`, as grpcio's package is: the stubs get another.
+/// The protos' own folder is called `grpc`, as grpcio's package is: the stubs get another. Those of load reports are where
+/// gannet has them.
 fn generate_stubs(python: &Path, stubs: &Path) -> Result<(), String> {
     let package = stubs.join("grpc_testing_stubs");
     std::fs::create_dir_all(&package).map_err(|error| error.to_string())?;
     let mut protoc = Command::new(python);
-    protoc.args(["-m", "grpc_tools.protoc"]).arg(format!("-I{}", stubs.display()));
+    let reports = root().join("crates/gannet-services/proto");
+    protoc.args(["-m", "grpc_tools.protoc"]);
+    protoc.arg(format!("-I{}", stubs.display())).arg(format!("-I{}", reports.display()));
     protoc.arg(format!("--python_out={}", stubs.display()));
     protoc.arg(format!("--grpc_python_out={}", stubs.display()));
     for name in ["empty.proto", "messages.proto", "test.proto"] {
@@ -58,5 +61,6 @@ fn generate_stubs(python: &Path, stubs: &Path) -> Result<(), String> {
             .map_err(|error| error.to_string())?;
         protoc.arg(target);
     }
+    protoc.args(["xds/data/orca/v3/orca_load_report.proto", "xds/service/orca/v3/orca.proto"]);
     process::run(&mut protoc)
 }
