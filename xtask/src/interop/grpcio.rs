@@ -32,7 +32,15 @@ impl Python {
 
     /// One of our programs over grpcio, ended after so many seconds.
     pub(super) fn limited(&self, name: &str, flags: &[String], seconds: u32) -> Command {
-        let mut command = peers::limited(&self.interpreter, seconds);
+        self.run(name, flags, peers::limited(&self.interpreter, seconds))
+    }
+
+    /// One that is ended by who started it: a server.
+    pub(super) fn unlimited(&self, name: &str, flags: &[String]) -> Command {
+        self.run(name, flags, Command::new(&self.interpreter))
+    }
+
+    fn run(&self, name: &str, flags: &[String], mut command: Command) -> Command {
         command.arg(Self::script(name)).args(flags).env("PYTHONPATH", &self.stubs);
         command
     }
