@@ -47,7 +47,7 @@ pub(crate) struct AttemptState {
     progress: Mutex<Progress>,
     /// Where messages come and go; `None` for a call with one message each way.
     pub(crate) pair: Option<Arc<StreamPair>>,
-    /// The how manieth of its call, from 1.
+    /// Which attempt of its call this is, from 1.
     pub(super) number: u32,
 }
 
